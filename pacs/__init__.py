@@ -1,0 +1,7 @@
+"""The project package: settings, URL and ASGI roots, and the parts that every app may use."""
+
+from __future__ import annotations
+
+from pacs.celery import app as celery_app
+
+__all__ = ["celery_app"]

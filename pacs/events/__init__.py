@@ -1,0 +1,86 @@
+"""Events to browsers and agents: written with the change, sent to the channel layer after commit.
+
+Synchronous code sends through one event-loop thread per process, never through `async_to_sync`,
+which leaves a thread and its descriptors behind for every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+SEND_TIMEOUT = 5.0
+
+
+def group_name(site_id: int) -> str:
+    """The channel group of a site's listeners."""
+    return f"site-{site_id}"
+
+
+def publish(type: str, *, site: int, study: int | None = None, **extra: Any) -> int:
+    """Number and store an event in the caller's transaction; listeners hear of it after commit.
+
+    Returns the site's new sequence number. `extra` carries ids and numbers only.
+    """
+    from django.db import transaction
+    from django.db.models import F
+    from django.utils import timezone
+
+    from pacs.events.models import SiteEvent, SiteSequence
+
+    with transaction.atomic():
+        if not SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1):
+            SiteSequence.objects.get_or_create(site_id=site)
+            SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1)
+        seq = SiteSequence.objects.values_list("seq", flat=True).get(site_id=site)
+        event = SiteEvent.objects.create(
+            site_id=site, seq=seq, type=type, study_id=study, at=timezone.now(), extra=extra
+        )
+        message = event.message()
+        transaction.on_commit(lambda: sender.send(group_name(site), message))
+    return seq
+
+
+class Sender:
+    """One long-lived event-loop thread that hands messages to the channel layer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._pending = 0
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        """Queue a group message; never blocks, never raises. A lost one is found by its number."""
+        asyncio.run_coroutine_threadsafe(self._send(group, message), self._running_loop())
+
+    async def _send(self, group: str, message: dict[str, Any]) -> None:
+        from channels.layers import get_channel_layer
+
+        layer = get_channel_layer()
+        if layer is None:
+            return
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await layer.group_send(group, {"type": "site.event", "event": message})
+        except Exception as error:
+            log.warning("event not sent", group=group, error=type(error).__name__)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        import os
+
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="event-sender", daemon=True
+                ).start()
+            return self._loop
+
+
+sender = Sender()

@@ -1,0 +1,95 @@
+"""`/healthz` and `/readyz`: 200 only when every part that the portal needs answers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+
+from pacs.health.models import Heartbeat
+
+log = structlog.get_logger(__name__)
+TIMEOUT = 5.0
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _archive() -> str:
+    """A file written, read back and removed."""
+    archive = storages["archive"]
+    content = secrets.token_bytes(16)
+    key = archive.save(f"health/{secrets.token_hex(8)}", ContentFile(content))
+    try:
+        with archive.open(key) as handle:
+            return "ok" if handle.read() == content else "reads back other bytes"
+    finally:
+        archive.delete(key)
+
+
+def _worker() -> str:
+    beat = Heartbeat.objects.filter(name="worker").first()
+    if beat is None:
+        return "has not reported yet"
+    age = timezone.now() - beat.at
+    if age > timedelta(seconds=settings.WORKER_HEARTBEAT_STALE_SECONDS):
+        return f"silent for {int(age.total_seconds())} s"
+    return "ok"
+
+
+async def _channel_layer() -> str:
+    layer = get_channel_layer()
+    if layer is None:
+        return "not configured"
+    name = await layer.new_channel("health")
+    await layer.send(name, {"type": "health"})
+    await layer.receive(name)
+    return "ok"
+
+
+async def _ask(name: str, part: Callable[[], str]) -> str:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await sync_to_async(part, thread_sensitive=False)()
+    except TimeoutError:
+        return "does not answer"
+    except Exception as error:
+        log.error("health check failed", part=name, error=type(error).__name__)
+        return "fails"
+
+
+async def healthz(request: HttpRequest) -> JsonResponse:
+    """Names each part; 503 when one is not ok. Tells nothing about data."""
+    parts = {
+        "database": await _ask("database", _database),
+        "archive": await _ask("archive", _archive),
+        "worker": await _ask("worker", _worker),
+    }
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            parts["channel_layer"] = await _channel_layer()
+    except TimeoutError:
+        parts["channel_layer"] = "does not answer"
+    except Exception as error:
+        log.error("health check failed", part="channel_layer", error=type(error).__name__)
+        parts["channel_layer"] = "fails"
+    healthy = all(state == "ok" for state in parts.values())
+    return JsonResponse(
+        {"status": "ok" if healthy else "unavailable", "parts": parts},
+        status=200 if healthy else 503,
+        headers={"Cache-Control": "no-store"},
+    )

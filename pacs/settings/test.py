@@ -1,0 +1,22 @@
+"""Settings of the unit tests: a data directory of their own, quick password hashing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+if "PACS_TEST_DATA_DIR" not in os.environ:
+    os.environ["PACS_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="lightbox-test-")
+os.environ["PACS_DATA_DIR"] = os.environ["PACS_TEST_DATA_DIR"]
+
+from pacs.settings.base import *  # noqa: E402, F403
+from pacs.settings.base import DATABASES, STORAGES  # noqa: E402
+
+SECRET_KEY = "only-for-tests-" + "x" * 40
+FIELD_KEYS = ["only-for-tests-field-key"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+DATABASES.pop("channels", None)
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+CELERY_BROKER_URL = "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {}

@@ -1,0 +1,58 @@
+"""File storage that survives a power cut: written beside, fsynced, renamed into place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import FileSystemStorage
+from django.utils.deconstruct import deconstructible
+
+
+@deconstructible(path="pacs.storage.DurableFileSystemStorage")
+class DurableFileSystemStorage(FileSystemStorage):
+    """Django's file storage whose `save` returns only when bytes and name are on the disk.
+
+    A name that exists is kept as it is: the archive's keys are content addresses, so the same
+    name means the same bytes.
+    """
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def _save(self, name: str, content: Any) -> str:
+        target = Path(self.path(name))
+        if target.exists() and target.stat().st_size == content.size:
+            return name
+        self._make_directory(target.parent)
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                for chunk in content.chunks(1 << 20):
+                    handle.write(chunk)
+                handle.flush()
+                os.fsync(handle.fileno())
+            draft.replace(target)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        self._sync_directory(target.parent)
+        return name
+
+    def _make_directory(self, directory: Path) -> None:
+        if directory.is_dir():
+            return
+        self._make_directory(directory.parent)
+        directory.mkdir(mode=0o750, exist_ok=True)
+        self._sync_directory(directory.parent)
+
+    @staticmethod
+    def _sync_directory(directory: Path) -> None:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

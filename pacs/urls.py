@@ -1,0 +1,16 @@
+"""URL root. Pixels, uploads and DICOMweb retrieval are served by the data plane in pacs.asgi."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from pacs.health.views import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", healthz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("", include("pacs.accounts.urls")),
+    path("", include("studies.urls")),
+]

@@ -1,0 +1,1 @@
+"""Structured reports: writing, signing, delivery. Nothing yet: see CHANGELOG for what is planned."""

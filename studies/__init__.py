@@ -1,0 +1,1 @@
+"""Studies: from Orthanc to the archive, the worklist, DICOMweb and the viewer page."""

@@ -1,0 +1,57 @@
+"""The only ways to reach studies and quarantined files: what a user may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from pacs.accounts.principal import Principal, principal_of
+
+if TYPE_CHECKING:
+    from studies.models import QuarantinedFile, Study
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    """Studies; start from `visible_to` wherever a person or a program asks."""
+
+    def visible_to(self, who: Any) -> StudyQuerySet:
+        """Studies that a user (or Principal) may see. Nobody and anonymous see none.
+
+        Radiologists, technicians and site administrators see their sites; referrers see what a
+        StudyGrant names; superusers see everything.
+        """
+        if isinstance(who, Principal):
+            principal = who
+        elif who is None or not who.is_authenticated or not who.is_active:
+            return self.none()
+        else:
+            principal = principal_of(who)
+        if principal.is_superuser:
+            return self
+        whole = Q(site_id__in=principal.whole_sites)
+        if not principal.grant_sites:
+            return self.filter(whole)
+        from studies.models import StudyGrant
+
+        granted = StudyGrant.objects.filter(
+            Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+            user_id=principal.user_id,
+            study__site_id__in=principal.grant_sites,
+        ).values("study_id")
+        return self.filter(whole | Q(id__in=granted))
+
+
+class QuarantineQuerySet(models.QuerySet["QuarantinedFile"]):
+    """Quarantined files, for technicians and administrators of the site."""
+
+    def visible_to(self, who: Any) -> QuarantineQuerySet:
+        """Files of the sites where the user is technician or site administrator."""
+        if who is None or not who.is_authenticated or not who.is_active:
+            return self.none()
+        if who.is_superuser:
+            return self
+        sites = who.memberships.filter(role__in=["technician", "site_admin"]).values("site_id")
+        return self.filter(site_id__in=sites)
