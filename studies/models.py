@@ -17,6 +17,7 @@ from django.utils import timezone
 from pacs.accounts.models import Site
 from pacs.crypto import EncryptedTextField
 from studies.dicom.charset import display_name
+from studies.fields import JSONTextField
 from studies.managers import QuarantineQuerySet, StudyQuerySet
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class MetadataDocument(models.Model):
     series_instance_uid = models.CharField(max_length=64)
     study_instance_uid = models.CharField(max_length=64)
     instance_number = models.IntegerField(null=True)
-    body = models.JSONField()
+    body = JSONTextField()
 
     class Meta:
         constraints: ClassVar = [

@@ -1,0 +1,88 @@
+"""The archive: original bytes under content addresses, never altered, never overwritten.
+
+A key is `<site id>/<aa>/<bb>/<sha256>`: made by the server, the same for the same bytes, so that a
+store which is repeated after a crash finds its file in place and leaves no orphan.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from studies.dicom.payload import Payload
+
+
+def _storage() -> Storage:
+    return storages["archive"]
+
+
+def key_of(site_id: int, sha256: str) -> str:
+    """Where bytes with this SHA-256 of this site live."""
+    return f"{site_id}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+class _PayloadFile(File):  # type: ignore[type-arg]
+    """A payload as Django's storages read it."""
+
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+        super().__init__(payload.open(), name="payload")
+        self.size = len(payload)
+
+
+def put(payload: Payload, *, site_id: int, sha256: str) -> str:
+    """Store the bytes durably and return their key. Repeating it is harmless."""
+    key = key_of(site_id, sha256)
+    storage = _storage()
+    if not isinstance(storage, FileSystemStorage) and storage.exists(key):
+        return key
+    saved = storage.save(key, _PayloadFile(payload))
+    if saved != key:
+        raise RuntimeError("the archive's storage renames; it must keep names as they are")
+    return key
+
+
+def open_file(key: str) -> IO[bytes]:
+    """The bytes as a file."""
+    return _storage().open(key, "rb")
+
+
+def local_path(key: str) -> Path:
+    """A file on this machine with the bytes: the archive's own, or a cached copy of a remote one."""
+    storage = _storage()
+    if isinstance(storage, FileSystemStorage):
+        return Path(storage.path(key))
+    return _cached_copy(key)
+
+
+def _cached_copy(key: str) -> Path:
+    target = Path(settings.CACHE_DIR) / "archive" / key
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+        with _storage().open(key, "rb") as source, draft.open("wb") as copy:
+            for chunk in source.chunks(1 << 20):
+                copy.write(chunk)
+        draft.replace(target)
+    return target
+
+
+@lru_cache(maxsize=512)
+def _descriptor_path(key: str) -> str:
+    return str(local_path(key))
+
+
+def read_range(key: str, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset`: one open, one read."""
+    descriptor = os.open(_descriptor_path(key), os.O_RDONLY)
+    try:
+        return os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,125 @@
+"""Metadata documents: one DICOM JSON object (PS3.18 F) per instance, and series-wide caches of them.
+
+The default home is a table beside the index; the functions below are all that others use.
+"""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from studies.models import MetadataDocument, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An instance's document on its way in; `body` is JSON text."""
+
+    site_id: int
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    instance_number: int | None
+    body: str
+
+
+def replace_many(documents: Iterable[Document]) -> None:
+    """Write documents, replacing those of the same site and SOP Instance UID."""
+    MetadataDocument.objects.bulk_create(
+        [
+            MetadataDocument(
+                site_id=document.site_id,
+                study_instance_uid=document.study_instance_uid,
+                series_instance_uid=document.series_instance_uid,
+                sop_instance_uid=document.sop_instance_uid,
+                instance_number=document.instance_number,
+                body=document.body,
+            )
+            for document in documents
+        ],
+        update_conflicts=True,
+        unique_fields=["site", "sop_instance_uid"],
+        update_fields=[
+            "study_instance_uid",
+            "series_instance_uid",
+            "instance_number",
+            "body",
+        ],
+        batch_size=100,
+    )
+
+
+def get_many(site_id: int, uids: Iterable[str]) -> dict[str, Any]:
+    """The documents of these SOP Instance UIDs at a site, parsed."""
+    rows = MetadataDocument.objects.filter(site_id=site_id, sop_instance_uid__in=list(uids))
+    return {row.sop_instance_uid: row.body for row in rows}
+
+
+def instance_json(site_id: int, sop_instance_uid: str) -> bytes | None:
+    """One instance's document as a JSON array of one, or None."""
+    text = (
+        MetadataDocument.objects.filter(site_id=site_id, sop_instance_uid=sop_instance_uid)
+        .annotate(text=Cast("body", TextField()))
+        .values_list("text", flat=True)
+        .first()
+    )
+    return None if text is None else f"[{text}]".encode()
+
+
+def _cache_file(series_id: int, version: int) -> Path:
+    return Path(settings.CACHE_DIR) / "metadata" / f"{series_id}-{version}.json.gz"
+
+
+def _build(series: Series) -> bytes:
+    texts = (
+        MetadataDocument.objects.filter(
+            site_id=series.study.site_id,
+            study_instance_uid=series.study.study_instance_uid,
+            series_instance_uid=series.series_instance_uid,
+        )
+        .order_by("instance_number", "id")
+        .annotate(text=Cast("body", TextField()))
+        .values_list("text", flat=True)
+    )
+    return b"[" + b",".join(text.encode() for text in texts) + b"]"
+
+
+def series_json_gzip(series: Series) -> bytes:
+    """The gzipped JSON array of a series' documents, from the cache where it is current.
+
+    The cache's name carries the series' `metadata_version`: a file is right or absent.
+    """
+    path = _cache_file(series.pk, series.metadata_version)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        content = gzip.compress(_build(series), compresslevel=5, mtime=0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+        draft.write_bytes(content)
+        draft.replace(path)
+        return content
+
+
+def series_json(series: Series) -> bytes:
+    """The JSON array of a series' documents."""
+    return gzip.decompress(series_json_gzip(series))
+
+
+def study_json(series: Iterable[Series]) -> bytes:
+    """The JSON array of all documents of these series, in their order."""
+    bodies = [body[1:-1] for one in series if (body := series_json(one)) != b"[]"]
+    return b"[" + b",".join(bodies) + b"]"
+
+
+def forget_series(series_id: int, version: int) -> None:
+    """Remove a cache file that no request can ask for any more."""
+    _cache_file(series_id, version).unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""The one door: every image of every source ends here and is stored, a no-op, or quarantined.
+
+Two steps. `prepare` needs no database row: it checks, parses and archives the bytes, and can run
+in many threads. `commit` writes the rows of a batch in one transaction, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from pacs.accounts.models import Site
+from studies import archive
+from studies.dicom import frames, gate, header, json_model
+from studies.dicom.errors import GateError, Reason
+from studies.dicom.payload import Payload
+from studies.models import Instance
+from studies.services.indexing import Batch
+
+log = structlog.get_logger(__name__)
+COMMIT_ATTEMPTS = 5
+
+Outcome = Literal["stored", "duplicate", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that is archived and understood, or refused with a reason."""
+
+    source: str
+    site_id: int
+    archive_key: str
+    file_size: int
+    file_sha256: str
+    reason: Reason | None = None
+    gate: gate.Gate | None = None
+    facts: header.Facts | None = None
+    frame_index: str = ""
+    number_of_frames: int = 0
+    document: str = ""
+    same_pixels_as: int | None = None
+    """The stored instance whose decoded pixels are these, where only the encoding differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What became of a file. `reason` is None unless it is in quarantine."""
+
+    outcome: Outcome
+    instance: Instance | None
+    reason: Reason | None = None
+    study_id: int | None = None
+
+
+def spool_dir() -> Path:
+    """Where large files wait while they are read."""
+    return Path(settings.DATA_DIR) / "incoming"
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(1 << 20):
+        yield chunk
+
+
+def store(stream: IO[bytes], *, source: str, site: Site, actor: Any = None) -> StoreResult:
+    """Store one DICOM file of `site`. Idempotent; the bytes are on disk when it returns.
+
+    Raises TooLargeError above MAX_INSTANCE_BYTES; everything else about the file is a result.
+    """
+    payload = Payload.read(
+        _chunks(stream), limit=settings.MAX_INSTANCE_BYTES, spool_dir=spool_dir()
+    )
+    try:
+        return commit([prepare(payload, source=source, site_id=site.pk)], actor=actor)[0]
+    finally:
+        payload.close()
+
+
+def prepare(payload: Payload, *, source: str, site_id: int) -> Prepared:
+    """Check, parse and archive. Never raises for what is wrong with the file."""
+    refused: Reason | None = None
+    checked: gate.Gate | None = None
+    facts: header.Facts | None = None
+    index = document = ""
+    count = 0
+    try:
+        checked = gate.inspect(payload.data, max_size=settings.MAX_INSTANCE_BYTES)
+        dataset = header.read(payload.data)
+        facts = header.facts(dataset)
+        frame_index = frames.index(checked, facts)
+        index, count = frame_index.to_json(), frame_index.count
+        document = json_model.to_json(dataset, checked)
+    except GateError as error:
+        refused = error.reason
+    except Exception as error:  # a parser's surprise must not lose the file or stop the rest
+        log.error("header not understood", error=type(error).__name__, sha256=payload.sha256)
+        refused = Reason.UNDECODABLE
+    same_pixels_as = None
+    known = (
+        Instance.objects.filter(site_id=site_id, sop_instance_uid=checked.sop_instance_uid)
+        .only("archive_key", "content_digest", "dataset_digest", "transfer_syntax_uid")
+        .first()
+        if checked is not None and refused is None
+        else None
+    )
+    if known is not None and checked is not None and known.content_digest == checked.content_digest:
+        key = known.archive_key  # another encoding of what is there: nothing to keep
+    else:
+        key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
+    if known is not None and checked is not None and _only_encoding_differs(known, checked, key):
+        same_pixels_as = known.pk
+    return Prepared(
+        source=source,
+        site_id=site_id,
+        archive_key=key,
+        file_size=len(payload),
+        file_sha256=payload.sha256,
+        reason=refused,
+        gate=checked,
+        facts=facts,
+        frame_index=index,
+        number_of_frames=count,
+        document=document,
+        same_pixels_as=same_pixels_as,
+    )
+
+
+def _only_encoding_differs(known: Instance, checked: gate.Gate, key: str) -> bool:
+    """Whether another transfer syntax carries the very same pixels: compared decoded."""
+    from studies.dicom.pixels.client import PixelError
+    from studies.services.pixels import pixel_service
+
+    if (
+        known.content_digest == checked.content_digest
+        or known.transfer_syntax_uid == checked.transfer_syntax_uid
+        or known.dataset_digest != checked.dataset_digest
+    ):
+        return False
+    try:
+        service = pixel_service()
+        return service.decoded_digest(archive.local_path(known.archive_key)) == (
+            service.decoded_digest(archive.local_path(key))
+        )
+    except PixelError:
+        return False
+
+
+def commit(
+    prepared: Sequence[Prepared], *, actor: Any = None, as_prior: bool = False
+) -> list[StoreResult]:
+    """Write the rows of a batch, all of one site, in order. One transaction, one event a study.
+
+    `as_prior`: studies that are new with this batch need no reading.
+    """
+    if not prepared:
+        return []
+    for attempt in range(COMMIT_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return Batch(prepared[0].site_id, actor=actor, as_prior=as_prior).write(prepared)
+        except IntegrityError:
+            # Another process stored one of these at the same moment: look again.
+            if attempt == COMMIT_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
