@@ -1,0 +1,1 @@
+"""Demo data: generated images and what load_demo sends."""
