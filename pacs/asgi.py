@@ -9,19 +9,20 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacs.settings.development")
 pages = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
-
-from studies.consumers import WorklistConsumer  # noqa: E402
 from studies.dicomweb.dataplane import DataPlane  # noqa: E402
 
+from studies.consumers import WorklistConsumer  # noqa: E402
+
+# The consumer identifies its user itself, from the same place as the data plane, per message.
 application = ProtocolTypeRouter(
     {
         "http": DataPlane(fallback=pages),
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([path("ws/worklist/", WorklistConsumer.as_asgi())]))
-        ),
+        "websocket": URLRouter([path("ws/worklist/", WorklistConsumer.as_asgi())]),
     }
 )
+
+from pacs.accounts.checks import refuse_demo_accounts  # noqa: E402
+
+refuse_demo_accounts()

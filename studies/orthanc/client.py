@@ -1,0 +1,153 @@
+"""Orthanc's REST API, as far as the follower needs it. Keep-alive, timeouts, no hidden retries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import urllib3
+from django.conf import settings
+
+from studies.dicom.payload import Payload, TooLargeError
+from studies.errors import PermanentError, RetriableError
+
+CONNECT_TIMEOUT = 5.0
+IN_FLIGHT = 4
+
+
+class OrthancUnavailable(RetriableError):
+    """Orthanc is down, slow, restarting or answers 5xx: the same may work later."""
+
+
+class OrthancRefuses(RetriableError):
+    """Orthanc rejects our login. Someone must correct it; until then we keep asking."""
+
+
+class InstanceTooLarge(PermanentError):
+    """An instance above the portal's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row of /changes."""
+
+    seq: int
+    type: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of /changes. `last` is its last number, or the server's last where it is empty."""
+
+    changes: tuple[Change, ...]
+    last: int
+    done: bool
+
+
+class OrthancClient:
+    """One Orthanc over a pool of kept connections. Thread-safe."""
+
+    def __init__(self, base_url: str, username: str, password: str) -> None:
+        self._base = base_url.rstrip("/")
+        self._headers = (
+            urllib3.make_headers(basic_auth=f"{username}:{password}") if username else {}
+        )
+        self._pool = urllib3.PoolManager(
+            maxsize=IN_FLIGHT + 1,
+            block=False,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.ORTHANC_READ_TIMEOUT),
+        )
+
+    def changes(self, since: int, limit: int) -> Page:
+        """The changes after `since`."""
+        return _page(self._json(f"/changes?since={since}&limit={limit}"))
+
+    def last_change(self) -> int:
+        """The number of the newest change; 0 for an empty Orthanc."""
+        return _page(self._json("/changes?last")).last
+
+    def instance(self, orthanc_id: str, spool_dir: Path) -> Payload | None:
+        """The file of an instance, or None where it is gone (404)."""
+        response = self._get(f"/instances/{orthanc_id}/file", preload=False)
+        try:
+            if response.status == 404:
+                response.drain_conn()
+                return None
+            self._check(response)
+            return Payload.read(
+                self._body(response), limit=settings.MAX_INSTANCE_BYTES, spool_dir=spool_dir
+            )
+        except TooLargeError as error:
+            response.close()
+            raise InstanceTooLarge from error
+        finally:
+            response.release_conn()
+
+    @staticmethod
+    def _body(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        try:
+            yield from response.stream(1 << 20)
+        except urllib3.exceptions.HTTPError as error:
+            response.close()
+            raise OrthancUnavailable("the connection was lost in mid-transfer") from error
+
+    def _json(self, path: str) -> Any:
+        response = self._get(path)
+        self._check(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise OrthancUnavailable("the answer is no JSON") from error
+
+    def _get(self, path: str, *, preload: bool = True) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request(
+                "GET",
+                self._base + path,
+                headers=self._headers,
+                preload_content=preload,
+                redirect=False,
+            )
+        except urllib3.exceptions.TimeoutError as error:
+            raise OrthancUnavailable("no answer in time") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise OrthancUnavailable("cannot be reached") from error
+
+    @staticmethod
+    def _check(response: urllib3.BaseHTTPResponse) -> None:
+        if response.status in (401, 403):
+            raise OrthancRefuses("user name or password is refused")
+        if response.status != 200:
+            raise OrthancUnavailable(f"answers {response.status}")
+
+
+def _page(body: Any) -> Page:
+    try:
+        return Page(
+            changes=tuple(
+                Change(int(row["Seq"]), str(row["ChangeType"]), str(row["ID"]))
+                for row in body["Changes"]
+            ),
+            last=int(body["Last"]),
+            done=bool(body["Done"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise OrthancUnavailable("the answer is no list of changes") from error
+
+
+_clients: dict[tuple[str, str, str], OrthancClient] = {}
+_clients_lock = Lock()
+
+
+def client_for(base_url: str, username: str, password: str) -> OrthancClient:
+    """The process's client of this Orthanc, so that connections are kept between slices."""
+    key = (base_url, username, password)
+    with _clients_lock:
+        if key not in _clients:
+            _clients[key] = OrthancClient(*key)
+        return _clients[key]

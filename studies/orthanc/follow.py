@@ -1,0 +1,265 @@
+"""The follower: what Orthanc has, by /changes; the cursor moves only over what is safe.
+
+At-least-once, made exactly-once by the one door. A slice lasts at most SLICE seconds; what is left
+is the next slice's. Fetching and parsing run in a few threads, rows are written by this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from time import monotonic, sleep
+from typing import TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections
+from django.utils import timezone
+
+from studies.models import Arrival, OrthancServer, Study
+from studies.orthanc.client import (
+    IN_FLIGHT,
+    Change,
+    InstanceTooLarge,
+    OrthancClient,
+    Page,
+    client_for,
+)
+from studies.orthanc.lease import Lease, LeaseLost
+from studies.errors import RetriableError
+from studies.services import arrival, ingest
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+SLICE = 10.0
+PAGE = 500
+BATCH = 32
+LINGER = 1.5
+POLL = 0.08
+BACKOFF = (5, 5, 10, 20, 30, 60)
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+_pools_lock = Lock()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a slice did. `more`: there is work left and no reason to wait for it."""
+
+    ran: bool = False
+    more: bool = False
+    stored: int = 0
+    failed: bool = False
+
+
+def follow(server_id: int) -> Outcome:
+    """Run one slice for a server. Returns at once where another follower holds its lease."""
+    lease = Lease.acquire(server_id)
+    if lease is None:
+        return Outcome()
+    slice_ = Slice(lease)
+    try:
+        return slice_.run()
+    except LeaseLost:
+        log.warning("lease lost", server=server_id)
+        return slice_.outcome
+    except RetriableError as error:
+        slice_.outcome.failed = True
+        _note_failure(lease, str(error))
+        return slice_.outcome
+    except OSError as error:
+        # Disk full, archive not writable: Orthanc keeps the images, we come again.
+        slice_.outcome.failed = True
+        _note_failure(lease, f"the archive cannot be written: {error.strerror}")
+        return slice_.outcome
+    finally:
+        lease.release()
+
+
+def _note_failure(lease: Lease, words: str) -> None:
+    server = OrthancServer.objects.only("failures", "name").get(pk=lease.server_id)
+    delay = BACKOFF[min(server.failures, len(BACKOFF) - 1)]
+    log.warning("orthanc not followed", server=lease.server_id, reason=words, retry_in=delay)
+    OrthancServer.objects.filter(pk=lease.server_id, lease_token=lease.token).update(
+        failures=server.failures + 1,
+        last_error=words[:200],
+        next_attempt_at=timezone.now() + timedelta(seconds=delay),
+    )
+
+
+def _pool(server_id: int) -> ThreadPoolExecutor:
+    """Threads of one server's fetches: a slow Orthanc waits in its own."""
+    with _pools_lock:
+        if server_id not in _pools:
+            _pools[server_id] = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"fetch-{server_id}")
+        return _pools[server_id]
+
+
+class Slice:
+    """One turn of following a server."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.server = OrthancServer.objects.get(pk=lease.server_id)
+        self.client: OrthancClient = client_for(
+            self.server.base_url, self.server.username, self.server.password
+        )
+        self.pool = _pool(self.server.pk)
+        self.deadline = monotonic() + SLICE
+        self.outcome = Outcome(ran=True)
+        self.hinted = self.server.hint_pending
+
+    def run(self) -> Outcome:
+        """Pages until there is nothing new, or the slice is over."""
+        if self.server.hint_pending:
+            self.lease.update(hint_pending=False)
+        if self.server.prior_until is None:
+            self._first_contact()
+        active_until = monotonic() + (LINGER if self.hinted else 0.0)
+        while True:
+            page = self._page()
+            if page.changes:
+                self._consume(page)
+                active_until = monotonic() + LINGER
+            if monotonic() >= self.deadline:
+                self.outcome.more = bool(page.changes) or not page.done
+                return self.outcome
+            if page.changes and not page.done:
+                continue
+            if monotonic() >= active_until:
+                return self.outcome
+            sleep(POLL)
+
+    def _first_contact(self) -> None:
+        """What Orthanc holds before we ever asked are priors, not work."""
+        last = self.client.last_change() if settings.FIRST_SYNC_AS_PRIORS else 0
+        self.lease.update(prior_until=last)
+        self.server.prior_until = last
+
+    def _page(self) -> Page:
+        page = self._wait(
+            self.pool.submit(self.client.changes, self.server.cursor, PAGE)
+        )
+        if page.last < self.server.cursor:
+            log.warning("orthanc was reset, resynchronising", server=self.server.pk)
+            self.lease.update(cursor=0, prior_until=0, remote_last=page.last)
+            self.server.cursor = self.server.prior_until = 0
+            return self._page() if page.last else page
+        if self.server.failures or self.server.last_error:
+            self.server.failures, self.server.last_error = 0, ""
+        now = timezone.now()
+        if (
+            self.server.last_contact_at is None
+            or now - self.server.last_contact_at > timedelta(seconds=2)
+            or page.changes
+        ):
+            self.server.last_contact_at = now
+            self.lease.update(
+                last_contact_at=now,
+                last_error="",
+                failures=0,
+                next_attempt_at=None,
+                remote_last=max(page.last, self.server.cursor),
+            )
+        return page
+
+    def _wait(self, future: Future[T]) -> T:
+        """A future's result; the lease is kept while Orthanc takes its time."""
+        while not future.done():
+            wait([future], timeout=1.0)
+            self.lease.keep()
+        return future.result()
+
+    def _consume(self, page: Page) -> None:
+        """Fetch, archive and index a page's instances in order; a failure keeps what came before."""
+        waiting = deque(page.changes)
+        flying: deque[tuple[Change, Future[ingest.Prepared | None] | None]] = deque()
+        ready: list[ingest.Prepared] = []
+        stable: list[str] = []
+        reached = self.server.cursor
+        fetching = 0
+        try:
+            while waiting or flying:
+                while waiting and fetching < IN_FLIGHT and monotonic() < self.deadline:
+                    change = waiting.popleft()
+                    if change.type == "NewInstance":
+                        fetching += 1
+                        flying.append((change, self.pool.submit(self._fetch, change.resource)))
+                    else:
+                        flying.append((change, None))
+                if not flying:
+                    break
+                change, future = flying[0]
+                if future is not None:
+                    if ready and (len(ready) >= BATCH or not future.done()):
+                        self._commit(ready, reached)
+                        ready = []
+                    prepared = self._wait(future)
+                    fetching -= 1
+                    if prepared is not None:
+                        crossed = self._is_prior(change.seq) != self._is_prior(reached)
+                        if ready and crossed:
+                            self._commit(ready, reached)
+                            ready = []
+                        ready.append(prepared)
+                elif change.type == "StableStudy":
+                    stable.append(change.resource)
+                flying.popleft()
+                reached = change.seq
+        finally:
+            # What was fetched before a failure is safe and counts; the failed one comes again.
+            self._commit(ready, reached)
+            for _, future in flying:
+                if future is not None:
+                    future.cancel()
+            if stable:
+                self._hasten(stable)
+
+    def _is_prior(self, seq: int) -> bool:
+        return seq <= (self.server.prior_until or 0)
+
+    def _fetch(self, resource: str) -> ingest.Prepared | None:
+        """In a pool thread: one instance, archived and parsed. None where it is gone."""
+        close_old_connections()
+        try:
+            payload = self.client.instance(resource, ingest.spool_dir())
+        except InstanceTooLarge:
+            log.error("instance above the limit is left at orthanc", server=self.server.pk)
+            return None
+        if payload is None:
+            return None
+        try:
+            return ingest.prepare(
+                payload, source=f"orthanc:{self.server.pk}", site_id=self.server.site_id
+            )
+        finally:
+            payload.close()
+
+    def _commit(self, ready: list[ingest.Prepared], reached: int) -> None:
+        if reached == self.server.cursor and not ready:
+            return
+        results = ingest.commit(ready, as_prior=self._is_prior(reached))
+        self.outcome.stored += sum(result.outcome == "stored" for result in results)
+        self.lease.update(cursor=reached)
+        self.server.cursor = reached
+
+    def _hasten(self, orthanc_ids: list[str]) -> None:
+        wanted = set(orthanc_ids)
+        receiving = Study.objects.filter(
+            site_id=self.server.site_id, arrival=Arrival.RECEIVING
+        ).values_list("id", "patient_id", "study_instance_uid")
+        arrival.hasten(
+            [pk for pk, patient, uid in receiving if orthanc_study_id(patient, uid) in wanted]
+        )
+
+
+def orthanc_study_id(patient_id: str, study_instance_uid: str) -> str:
+    """Orthanc's public identifier of a study: SHA-1 of PatientID|StudyInstanceUID, in five groups."""
+    digest = hashlib.sha1(f"{patient_id}|{study_instance_uid}".encode()).hexdigest()  # noqa: S324
+    return "-".join(digest[i : i + 8] for i in range(0, 40, 8))
+

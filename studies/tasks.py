@@ -1,0 +1,46 @@
+"""Celery tasks: each loads, calls a service, and leaves the rest to a row and a sweep."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from celery import shared_task
+from django.db.models import Q
+from django.utils import timezone
+
+from studies.models import OrthancServer
+from studies.orthanc.follow import follow
+from studies.services import arrival
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="studies.follow_changes", ignore_result=True)
+def follow_changes(server_id: int) -> None:
+    """One slice of following an Orthanc; enqueues the next where there is more."""
+    outcome = follow(server_id)
+    if not outcome.ran or outcome.failed:
+        return
+    hinted = OrthancServer.objects.filter(pk=server_id, hint_pending=True).exists()
+    if outcome.more or hinted:
+        follow_changes.delay(server_id)
+
+
+@shared_task(name="studies.follow_sweep", ignore_result=True)
+def follow_sweep() -> None:
+    """Every server whose turn it is and that nobody follows: lost hints and lost tasks end here."""
+    now = timezone.now()
+    due = OrthancServer.objects.filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
+        Q(lease_until=None) | Q(lease_until__lt=now),
+        is_enabled=True,
+    ).values_list("id", flat=True)
+    for server_id in due:
+        follow_changes.apply_async((server_id,), expires=now + timedelta(seconds=30))
+
+
+@shared_task(name="studies.arrival_sweep", ignore_result=True)
+def arrival_sweep() -> None:
+    """Studies whose quiet timer has run out."""
+    arrival.settle_quiet()
