@@ -15,7 +15,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 TOKEN_DAYS = 90
-TOKEN_PREFIX = "lbx_"
+TOKEN_PREFIX = "lbx_"  # noqa: S105
 
 
 def validate_time_zone(name: str) -> None:
@@ -45,6 +45,10 @@ class Site(models.Model):
 
 class User(AbstractUser):
     """A person. What they may see comes from memberships; superusers see every site."""
+
+    is_demo = models.BooleanField(
+        default=False, editable=False, help_text="Made by the demo; production refuses to start."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -109,6 +113,12 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        unknown = set(self.scopes) - set(Scope.values)
+        if unknown:
+            raise ValidationError(f"Unknown scope: {', '.join(sorted(unknown))}")
+        super().save(*args, **kwargs)
+
     @staticmethod
     def digest_of(secret: str) -> str:
         return hashlib.sha256(secret.encode()).hexdigest()
@@ -152,9 +162,3 @@ class ApiToken(models.Model):
             )
             .first()
         )
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        unknown = set(self.scopes) - set(Scope.values)
-        if unknown:
-            raise ValidationError(f"Unknown scope: {', '.join(sorted(unknown))}")
-        super().save(*args, **kwargs)

@@ -36,7 +36,9 @@ def principal_of(user: Any, *, token: ApiToken | None = None, session_key: str =
     if token is not None:
         only = set(token.sites.values_list("id", flat=True)) or None
     if user.is_superuser:
-        roles = {(site, Role.SITE_ADMIN.value) for site in Site.objects.values_list("id", flat=True)}
+        roles = {
+            (site, Role.SITE_ADMIN.value) for site in Site.objects.values_list("id", flat=True)
+        }
     else:
         roles = set(Membership.objects.filter(user=user).values_list("site_id", "role"))
     if only is not None:
@@ -48,7 +50,9 @@ def principal_of(user: Any, *, token: ApiToken | None = None, session_key: str =
         whole_sites=frozenset(site for site, role in roles if role in WHOLE_SITE_ROLES),
         grant_sites=frozenset(site for site, role in roles if role == Role.REFERRER),
         upload_sites=frozenset(
-            site for site, role in roles if role in (Role.TECHNICIAN, Role.SITE_ADMIN, Role.RADIOLOGIST)
+            site
+            for site, role in roles
+            if role in (Role.TECHNICIAN, Role.SITE_ADMIN, Role.RADIOLOGIST)
         ),
         scopes=frozenset(token.scopes) if token is not None else frozenset({"read", "write"}),
         session_key=session_key or (f"token:{token.pk}" if token is not None else ""),

@@ -29,9 +29,10 @@ def record(
     address: str = "",
     session_key: str = "",
 ) -> None:
-    """Append one event. `actor`, `patient`, `study`, `site`: rows or ids. No patient text in `detail`.
+    """Append one event. `actor`, `patient`, `study`, `site`: rows or ids.
 
-    Runs in the caller's transaction: the event stands or falls with the change.
+    No patient text in `detail`. Runs in the caller's transaction: the event stands or falls with
+    the change.
     """
     from pacs.audit.models import AuditEvent
 
