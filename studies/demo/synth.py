@@ -73,7 +73,7 @@ class Phantom:
         return noise * 38
 
     def _chest(self, image: Image, z: float) -> None:
-        """Lungs with vessels, heart, trachea or bronchi. `z` is 0 at the diaphragm, 1 at the apex."""
+        """Lungs with vessels, heart, trachea. `z` is 0 at the diaphragm, 1 at the apex."""
         opening = float(np.sqrt(np.clip(np.sin(np.pi * (0.12 + 0.84 * z)), 0, 1)))
         rng = np.random.default_rng((self.seed, 7))
         for side in (-1, 1):
@@ -124,7 +124,9 @@ class Phantom:
                 x, y = rng.uniform(-0.12, 0.5), rng.uniform(-0.30, 0.02)
                 radius = rng.uniform(0.05, 0.08)
                 image[self._ellipse((x, y), (radius, radius * 0.9))] = MUSCLE
-                image[self._ellipse((x, y), (radius * 0.7, radius * 0.6))] = rng.choice([15, 30, -650])
+                image[self._ellipse((x, y), (radius * 0.7, radius * 0.6))] = rng.choice(
+                    [15, 30, -650]
+                )
 
     def _skeleton(self, image: Image, z: float, width: float, height: float) -> None:
         turn = 9 * z

@@ -1,0 +1,92 @@
+# Lightbox PACS. `make run` and `make test` need Python >= 3.11 and make; everything else they get
+# themselves (on Debian, as root, also the servers). A second run only checks that nothing changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+# A system Node is looked for first; the wheel's own is in $(BIN).
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+
+fingerprint = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
+RUNTIME := $(VENV)/.runtime-$(call fingerprint,requirements.txt)
+DEV := $(VENV)/.dev-$(call fingerprint,requirements.txt requirements-dev.txt)
+NODE_MODULES := static/node_modules/.installed-$(call fingerprint,static/package-lock.json)
+FRONT_SOURCES := $(shell find static -path static/node_modules -prune -o -path static/dist -prune \
+	-o -type f -print 2>/dev/null)
+
+.PHONY: help run setup dev servers test-servers front test bench lint format clean
+
+help:
+	@echo "make run     set up, start the portal with Orthanc and print its address"
+	@echo "make test    install what the tests need and run all of them"
+	@echo "make lint    ruff, mypy, djlint, import-linter, eslint, prettier"
+	@echo "make bench   the benchmarks, side by side with Orthanc"
+	@echo "make setup   only what 'make run' installs;  make front   only the browser's side"
+	@echo "make format  rewrite the sources in the house style"
+	@echo "make clean   remove everything built and installed; keeps var/, the data"
+
+run: setup
+	@exec $(PYTHON) -m pacs.supervisor
+
+setup: servers $(RUNTIME) front
+
+dev: $(DEV)
+
+servers:
+	@deploy/local/install-servers.sh
+
+test-servers:
+	@deploy/local/install-test-servers.sh
+
+$(PYTHON):
+	@deploy/local/make-venv.sh $(VENV)
+
+$(RUNTIME): requirements.txt | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@rm -f $(VENV)/.runtime-*
+	@touch $@
+
+$(DEV): requirements.txt requirements-dev.txt | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-*
+	@touch $@ $(RUNTIME)
+
+$(NODE_MODULES): static/package-lock.json | $(PYTHON)
+	@deploy/local/ensure-node.sh $(PYTHON)
+	cd static && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+static/dist/.built: $(NODE_MODULES) $(FRONT_SOURCES)
+	cd static && npm run --silent build
+	@touch $@
+
+front: static/dist/.built
+
+test: test-servers $(DEV) front
+	cd static && npm run --silent --if-present test
+	$(PYTHON) -m pytest
+
+bench: servers test-servers $(DEV) front
+	$(PYTHON) -m benchmarks
+
+lint: $(DEV) $(NODE_MODULES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --check --lint --quiet
+	cd static && npm run --silent lint
+
+format: $(DEV) $(NODE_MODULES)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint templates --reformat --quiet || true
+	cd static && npm run --silent format
+
+clean:
+	rm -rf $(VENV) static/node_modules static/dist .mypy_cache .ruff_cache .pytest_cache

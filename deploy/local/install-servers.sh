@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Orthanc with its DICOMweb and Python plugins, and dcmtk, where they are missing. Where they cannot
+# be installed the portal still starts, so this never fails.
+set -euo pipefail
+
+here="$(cd "$(dirname "$0")" && pwd)"
+# shellcheck source=deploy/local/apt.sh
+source "$here/apt.sh"
+
+plugins=/usr/share/orthanc/plugins
+missing=()
+orthanc_is_new=""
+if ! PATH="$PATH:/usr/sbin" command -v Orthanc >/dev/null; then
+    missing+=(orthanc)
+    orthanc_is_new=yes
+fi
+[ -e "$plugins/libOrthancDicomWeb.so" ] || missing+=(orthanc-dicomweb)
+[ -e "$plugins/libOrthancPython.so" ] || missing+=(orthanc-python)
+command -v storescu >/dev/null || missing+=(dcmtk)
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+if ! can_install; then
+    echo "Not installed: ${missing[*]}. The portal starts without them. To have them, on Debian"
+    echo "or Ubuntu: sudo apt-get install --no-install-recommends ${missing[*]}"
+    exit 0
+fi
+if install_packages "${missing[@]}"; then
+    [ -z "$orthanc_is_new" ] || disable_service orthanc
+else
+    echo "apt-get could not install ${missing[*]}; the portal starts without them." >&2
+fi

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# What the tests drive besides Orthanc: a browser, PostgreSQL, Redis, a load generator and fonts.
+# Fails when something is missing and cannot be installed: a test must not be skipped unnoticed.
+set -euo pipefail
+
+here="$(cd "$(dirname "$0")" && pwd)"
+# shellcheck source=deploy/local/apt.sh
+source "$here/apt.sh"
+"$here/install-servers.sh"
+
+missing=()
+services=()
+# need COMMAND PACKAGE [SERVICE]
+need() {
+    if ! PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; then
+        missing+=("$2")
+        [ -z "${3:-}" ] || services+=("$3")
+    fi
+}
+# need_file PATH PACKAGE
+need_file() { compgen -G "$1" >/dev/null || missing+=("$2"); }
+
+need Orthanc orthanc
+need_file /usr/share/orthanc/plugins/libOrthancDicomWeb.so orthanc-dicomweb
+need_file /usr/share/orthanc/plugins/libOrthancPython.so orthanc-python
+need dcmsend dcmtk
+need chromium chromium
+need redis-server redis-server redis-server
+need wrk wrk
+need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
+need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
+need_file /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf fonts-noto-core
+need_file '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' fonts-noto-cjk
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+if ! can_install; then
+    echo "The tests need these Debian packages: ${missing[*]}" >&2
+    echo "sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+install_packages "${missing[@]}"
+for service in ${services[@]+"${services[@]}"}; do disable_service "$service"; done
