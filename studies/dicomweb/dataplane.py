@@ -1,0 +1,192 @@
+"""The data plane: DICOMweb and uploads as a lean ASGI application in front of Django's pages.
+
+Every request takes the same steps: address, who asks, what they may have, then the body or the
+answer. What is hidden answers exactly as what does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from pacs.accounts.models import Scope as TokenScope
+from studies.dicomweb import authority, qido
+from studies.dicomweb.authority import Authority, StudyRef
+from studies.dicomweb.errors import (
+    BadRequestError,
+    ClientGoneError,
+    MethodError,
+    NotFoundError,
+    as_answer,
+)
+from studies.dicomweb.exchange import NO_STORE, Exchange, Header, Receive, Scope, Send
+from studies.dicomweb.instances import Instances
+from studies.dicomweb.negotiation import DICOM_JSON, accepts
+from studies.dicomweb.pool import Pool
+from studies.dicomweb.rendered import Rendered
+from studies.dicomweb.upload import Upload
+from studies.dicomweb.wado import Wado
+
+log = structlog.get_logger(__name__)
+
+UPLOAD_PATHS = frozenset({"/api/dicom/upload", "/api/dicom/upload/"})
+STUDIES_PATH = re.compile(
+    r"/dicom-web(?:/sites/(?P<site>[-a-zA-Z0-9_]{1,60}))?/studies"
+    r"(?:/(?P<study>[^/]+)"
+    r"(?:/series/(?P<series>[^/]+)"
+    r"(?:/instances/(?P<instance>[^/]+)(?:/frames/(?P<frames>[^/]+))?)?)?)?"
+    r"(?:/(?P<what>metadata|rendered|thumbnail|series|instances|bulkdata/7FE00010))?/?"
+)
+UID = re.compile(r"[0-9.]{1,64}")
+QUICK_THREADS = 8
+SLOW_THREADS = 4
+ALLOW = "GET, HEAD, OPTIONS"
+ALLOW_UPLOAD = "POST, OPTIONS"
+SEARCHES = frozenset({"series", "instances"})
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class DataPlane:
+    """Serves `/dicom-web/.../studies...` and `POST /api/dicom/upload`; the rest is `fallback`'s."""
+
+    def __init__(self, fallback: Any) -> None:
+        self._fallback: Asgi = fallback
+        self._quick = Pool(QUICK_THREADS, "dataplane")
+        self._slow = Pool(SLOW_THREADS, "dataplane-slow")
+        self._authority = Authority(self._quick)
+        self._instances = Instances(self._quick)
+        self._wado = Wado(self._quick, self._slow, self._instances)
+        self._rendered = Rendered(self._slow, self._instances)
+        self._upload = Upload(self._quick, self._slow)
+        authority.connect()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith(("/dicom-web/", "/api/dicom/")):
+            await self._fallback(scope, receive, send)
+            return
+        route = STUDIES_PATH.fullmatch(path)
+        if route is None and path not in UPLOAD_PATHS:
+            await self._fallback(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send)
+        try:
+            if exchange.method == "OPTIONS":
+                allow = ALLOW if route else ALLOW_UPLOAD
+                await exchange.answer(204, [(b"allow", allow.encode()), NO_STORE])
+            elif route is None:
+                await self._take(exchange)
+            else:
+                await self._give(exchange, route)
+        except ClientGoneError:
+            pass
+        except Exception as error:
+            answer = as_answer(error)
+            if answer.status == 500:
+                log.exception("data plane failed", error=type(error).__name__)
+            await exchange.fail(answer)
+        finally:
+            await exchange.close()
+
+    async def _take(self, exchange: Exchange) -> None:
+        if exchange.method != "POST":
+            raise MethodError(ALLOW_UPLOAD)
+        exchange.identity = await self._authority.identify(exchange)
+        await self._upload.receive(exchange, exchange.identity)
+
+    async def _give(self, exchange: Exchange, route: re.Match[str]) -> None:
+        if exchange.method not in {"GET", "HEAD"}:
+            raise MethodError(ALLOW)
+        exchange.identity = identity = await self._authority.identify(exchange)
+        identity.require(TokenScope.READ)
+        site, study_uid, series_uid, sop_uid, frames, what = route.groups()
+        for uid in (study_uid, series_uid, sop_uid):
+            if uid is not None and UID.fullmatch(uid) is None:
+                raise BadRequestError("A UID is digits and dots, at most 64.")
+        if study_uid is None:
+            if what is not None:
+                raise NotFoundError
+            await self._search_studies(exchange, site)
+            return
+        searching = what in SEARCHES
+        action = "study.searched" if searching else "study.retrieved"
+        study = await self._authority.study(identity, site, study_uid, action)
+        if searching:
+            await self._search_below(exchange, study, series_uid, sop_uid, what)
+        elif frames is not None and series_uid is not None and sop_uid is not None:
+            if what == "rendered":
+                await self._rendered.rendered(exchange, study, series_uid, sop_uid, frames)
+            elif what is None:
+                await self._wado.frames(exchange, study, series_uid, sop_uid, frames)
+            else:
+                raise NotFoundError
+        else:
+            await self._retrieve(exchange, study, series_uid, sop_uid, what)
+
+    async def _retrieve(
+        self,
+        exchange: Exchange,
+        study: StudyRef,
+        series_uid: str | None,
+        sop_uid: str | None,
+        what: str | None,
+    ) -> None:
+        if what is None:
+            await self._wado.instances(exchange, study, series_uid, sop_uid)
+        elif what == "metadata":
+            await self._wado.metadata(exchange, study, series_uid, sop_uid)
+        elif what == "thumbnail" and series_uid is not None:
+            await self._rendered.thumbnail(exchange, study, series_uid, sop_uid)
+        elif series_uid is None or sop_uid is None:
+            raise NotFoundError
+        elif what == "rendered":
+            await self._rendered.rendered(exchange, study, series_uid, sop_uid, "1")
+        else:
+            await self._wado.pixel_data(exchange, study, series_uid, sop_uid)
+
+    # Search
+
+    async def _search_studies(self, exchange: Exchange, site: str | None) -> None:
+        accepts(exchange.headers.get("accept", ""), DICOM_JSON, "application/json")
+        query = qido.parse(exchange.scope.get("query_string", b""), qido.STUDY_KEYS)
+        found = await self._quick.run(qido.search_studies, exchange.identity, site, query)
+        await self._send_found(exchange, found, query)
+
+    async def _search_below(
+        self,
+        exchange: Exchange,
+        study: StudyRef,
+        series_uid: str | None,
+        sop_uid: str | None,
+        what: str | None,
+    ) -> None:
+        accepts(exchange.headers.get("accept", ""), DICOM_JSON, "application/json")
+        text = exchange.scope.get("query_string", b"")
+        if sop_uid is not None or (what == "series" and series_uid is not None):
+            raise NotFoundError
+        if what == "series":
+            query = qido.parse(text, qido.SERIES_KEYS)
+            found = await self._quick.run(qido.search_series, study, query)
+        else:
+            query = qido.parse(text, qido.INSTANCE_KEYS)
+            found = await self._quick.run(qido.search_instances, study, series_uid, query)
+        await self._send_found(exchange, found, query)
+
+    @staticmethod
+    async def _send_found(exchange: Exchange, found: qido.Found, query: qido.Query) -> None:
+        headers: list[Header] = []
+        if found.more:
+            headers.append((b"warning", b'299 - "There are more results: use limit and offset."'))
+        if query.fuzzy:
+            headers.append(
+                (b"warning", b'299 - "Names are matched by their text; fuzzymatching is ignored."')
+            )
+        await exchange.answer(
+            200,
+            [(b"content-type", DICOM_JSON.encode()), NO_STORE, *headers],
+            found.body(),
+        )

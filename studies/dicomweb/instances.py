@@ -1,0 +1,197 @@
+"""Where instances are: rows and open files of this process, bounded. Stored bytes never change."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from typing import Any
+
+from django.db.models import F
+
+from studies import archive
+from studies.dicom.frames import FrameIndex
+from studies.dicomweb.authority import StudyRef
+from studies.dicomweb.errors import NotFoundError
+from studies.dicomweb.pool import Pool
+from studies.models import Instance
+
+LOCATIONS = 8192
+OPEN_FILES = 256
+SERIES_AT_ONCE = 2000
+# Linux: only what is in the page cache, at once, so that the event loop may read it itself.
+NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
+
+
+class OpenFile:
+    """A file descriptor that closes when its last user lets go."""
+
+    __slots__ = ("descriptor", "size")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = os.fstat(self.descriptor).st_size
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes; raises OSError where the file is shorter."""
+        data = os.pread(self.descriptor, length, offset)
+        if len(data) == length:
+            return data
+        pieces = [data]
+        missing = length - len(data)
+        while missing:
+            piece = os.pread(self.descriptor, missing, offset + length - missing)
+            if not piece:
+                raise OSError("the file is shorter than its index says")
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def read_cached(self, offset: int, length: int) -> bytes | None:
+        """The bytes if they are in memory already, else None. Never waits for a disk."""
+        if not NOWAIT:
+            return None
+        buffer = bytearray(length)
+        try:
+            count = os.preadv(self.descriptor, [buffer], offset, NOWAIT)
+        except OSError:
+            return None
+        return bytes(buffer) if count == length else None
+
+
+class Location:
+    """One instance's place in the archive and the places of its frames."""
+
+    __slots__ = (
+        "_frames",
+        "_index_text",
+        "archive_key",
+        "etag",
+        "file_size",
+        "number_of_frames",
+        "pk",
+        "sop_class_uid",
+        "sop_instance_uid",
+        "transfer_syntax_uid",
+    )
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.pk: int = row["pk"]
+        self.sop_instance_uid: str = row["sop_instance_uid"]
+        self.sop_class_uid: str = row["sop_class_uid"]
+        self.transfer_syntax_uid: str = row["transfer_syntax_uid"]
+        self.archive_key: str = row["archive_key"]
+        self.file_size: int = row["file_size"]
+        self.number_of_frames: int = row["number_of_frames"]
+        self.etag: str = row["file_sha256"][:32]
+        self._index_text: str = row["frame_index"]
+        self._frames: FrameIndex | None = None
+
+    @property
+    def frames(self) -> FrameIndex | None:
+        """The frame index; None where the instance has no pixel data."""
+        if self._frames is None and self._index_text:
+            self._frames = FrameIndex.from_json(self._index_text)
+            self._index_text = ""
+        return self._frames
+
+
+COLUMNS = (
+    "pk",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "archive_key",
+    "file_size",
+    "number_of_frames",
+    "file_sha256",
+    "frame_index",
+)
+
+
+class Instances:
+    """Locations by (study, series UID, SOP UID) and open files by archive key."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._locations: OrderedDict[tuple[int, str, str], Location] = OrderedDict()
+        self._files: OrderedDict[str, OpenFile] = OrderedDict()
+
+    async def find(self, study: StudyRef, series_uid: str, sop_uid: str) -> Location:
+        """The instance's location. Raises NotFoundError."""
+        found = self._locations.get((study.pk, series_uid, sop_uid))
+        if found is not None:
+            return found
+        rows = await self._pool.run(_rows_around, study.pk, series_uid, sop_uid)
+        if rows is None:
+            raise NotFoundError
+        for row in rows:
+            key = (study.pk, series_uid, row["sop_instance_uid"])
+            if key not in self._locations:
+                self._locations[key] = Location(row)
+        while len(self._locations) > LOCATIONS:
+            self._locations.popitem(last=False)
+        return self._locations.get((study.pk, series_uid, sop_uid)) or Location(rows[0])
+
+    async def all_of(self, study: StudyRef, series_uid: str | None) -> list[Location]:
+        """The locations of a study or series, in order. Raises NotFoundError for none."""
+        rows = await self._pool.run(_rows_of, study.pk, series_uid)
+        if not rows:
+            raise NotFoundError
+        return [Location(row) for row in rows]
+
+    async def open(self, location: Location) -> OpenFile:
+        """The instance's file, kept open for the next reader."""
+        known = self._files.get(location.archive_key)
+        if known is not None:
+            return known
+        opened = await self._pool.run(_open, location.archive_key)
+        self._files[location.archive_key] = opened
+        if len(self._files) > OPEN_FILES:
+            self._files.popitem(last=False)
+        return opened
+
+    async def read(self, file: OpenFile, offset: int, length: int) -> bytes:
+        """Bytes of a file: from memory at once, from a disk in a thread."""
+        data = file.read_cached(offset, length)
+        return data if data is not None else await self._pool.run(file.read, offset, length)
+
+
+def _open(key: str) -> OpenFile:
+    return OpenFile(archive.local_path(key))
+
+
+def _ordered(study_pk: int, series_uid: str | None) -> Any:
+    rows = Instance.objects.filter(series__study_id=study_pk)
+    if series_uid is not None:
+        rows = rows.filter(series__series_instance_uid=series_uid)
+    return rows.order_by(
+        F("series__series_number").asc(nulls_last=True),
+        "series_id",
+        F("instance_number").asc(nulls_last=True),
+        "id",
+    )
+
+
+def _rows_of(study_pk: int, series_uid: str | None) -> list[dict[str, Any]]:
+    return list(_ordered(study_pk, series_uid).values(*COLUMNS))
+
+
+def _rows_around(study_pk: int, series_uid: str, sop_uid: str) -> list[dict[str, Any]] | None:
+    """The instance's row and those of its series, which a viewer asks for next; None if unknown."""
+    own = (
+        Instance.objects.filter(
+            series__study_id=study_pk,
+            series__series_instance_uid=series_uid,
+            sop_instance_uid=sop_uid,
+        )
+        .values(*COLUMNS)
+        .first()
+    )
+    if own is None:
+        return None
+    others = _ordered(study_pk, series_uid).exclude(pk=own["pk"])[:SERIES_AT_ONCE]
+    return [own, *others.values(*COLUMNS)]

@@ -1,0 +1,45 @@
+"""Small pictures of instances: rendered once in the killable decoder, kept as files."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+
+from studies import archive
+from studies.models import Instance
+from studies.services.pixels import pixel_service
+
+SIZES = (64, 128, 200, 256, 512)
+SIZE = 200
+
+
+def nearest_size(wanted: int) -> int:
+    """The smallest kept size that is large enough, so that a cache holds few variants."""
+    return next((size for size in SIZES if size >= wanted), SIZES[-1])
+
+
+def cache_file(instance_pk: int, size: int) -> Path:
+    """Where the picture is kept."""
+    return Path(settings.CACHE_DIR) / "thumbnails" / f"{instance_pk}-{size}.jpg"
+
+
+def thumbnail(instance_pk: int, archive_key: str, frames: int, size: int = SIZE) -> bytes:
+    """The JPEG of an instance's middle frame. Raises PixelError where nothing can be shown."""
+    path = cache_file(instance_pk, size)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    picture = pixel_service().thumbnail(archive.local_path(archive_key), max(frames, 1) // 2, size)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    draft.write_bytes(picture)
+    draft.replace(path)
+    return picture
+
+
+def make(instance: Instance) -> None:
+    """Render ahead of the first request."""
+    thumbnail(instance.pk, instance.archive_key, instance.number_of_frames)
