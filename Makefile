@@ -9,8 +9,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
-# A system Node is looked for first; the wheel's own is in $(BIN).
-export PATH := $(PATH):$(CURDIR)/$(BIN)
+# Node comes from there where the system's is missing or too old.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 fingerprint = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 RUNTIME := $(VENV)/.runtime-$(call fingerprint,requirements.txt)
@@ -46,17 +46,18 @@ test-servers:
 $(PYTHON):
 	@deploy/local/make-venv.sh $(VENV)
 
-$(RUNTIME): requirements.txt | $(PYTHON)
+# Stamps carry a fingerprint of what they stand for, so a checkout's new times change nothing.
+$(RUNTIME): | $(PYTHON)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@rm -f $(VENV)/.runtime-*
 	@touch $@
 
-$(DEV): requirements.txt requirements-dev.txt | $(PYTHON)
+$(DEV): | $(PYTHON)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-*
 	@touch $@ $(RUNTIME)
 
-$(NODE_MODULES): static/package-lock.json | $(PYTHON)
+$(NODE_MODULES): | $(PYTHON)
 	@deploy/local/ensure-node.sh $(PYTHON)
 	cd static && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

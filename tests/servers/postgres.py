@@ -1,0 +1,80 @@
+"""A private PostgreSQL cluster in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.servers.child import ChildServer, require
+from tests.servers.ports import free_port, wait_until
+
+ACCOUNT = "postgres"
+
+
+class PostgresServer:
+    """Trusts everybody on 127.0.0.1; durable writes are off, this is throw-away data."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        # Not under pytest's folder: that is closed to other accounts, and root cannot run it.
+        self.folder = Path(tempfile.mkdtemp(prefix="lightbox-postgres-"))
+        self.child = ChildServer(self.folder / "postgres.log")
+
+    def __enter__(self) -> PostgresServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """For DATABASE_URL."""
+        return f"postgresql://{ACCOUNT}@127.0.0.1:{self.port}/postgres"
+
+    def _binary(self, name: str) -> str:
+        versions = sorted(
+            Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name)
+        )
+        return require(name, *(str(path) for path in reversed(versions)))
+
+    def _run(self, *command: str) -> None:
+        root = os.getuid() == 0
+        done = subprocess.run(
+            command,
+            user=ACCOUNT if root else None,
+            group=ACCOUNT if root else None,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
+
+    def start(self) -> None:
+        if os.getuid() == 0:
+            shutil.chown(self.folder, ACCOUNT, ACCOUNT)
+        data = self.folder / "data"
+        if not data.exists():
+            self._run(
+                self._binary("initdb"), "-D", str(data), "-U", ACCOUNT, "-A", "trust",
+                "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+            )  # fmt: skip
+        server = [self._binary("postgres"), "-D", data, "-p", str(self.port), "-k", self.folder]
+        settings = ["-h", "127.0.0.1", "-F", "-c", "synchronous_commit=off"]
+        self.child.launch([*server, *settings], user=ACCOUNT, cwd=self.folder)
+        wait_until(self._answers, 30, "PostgreSQL starts")
+
+    def _answers(self) -> bool:
+        assert self.child.running, f"PostgreSQL ended:\n{self.child.tail()}"
+        probe = [self._binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(probe, check=False).returncode == 0
+
+    def stop(self) -> None:
+        """End at once (SIGQUIT) and remove the cluster."""
+        self.child.end(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
