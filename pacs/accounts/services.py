@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from pacs import audit
@@ -31,19 +32,22 @@ def administered_sites(actor: Any) -> set[int]:
     )
 
 
-def may_administer_user(actor: Any, user: User) -> bool:
+def administered_users(actor: Any) -> QuerySet[User]:
     """Superusers: everyone. Site administrators: users who belong to administered sites only.
 
     So an administrator of one site cannot set the password of somebody who works at another.
     """
-    if not actor.is_authenticated or not actor.is_active:
-        return False
-    if actor.is_superuser:
-        return True
-    if user.is_superuser:
-        return False
-    sites = set(user.memberships.values_list("site_id", flat=True))
-    return bool(sites) and sites <= administered_sites(actor)
+    if actor.is_authenticated and actor.is_active and actor.is_superuser:
+        return User.objects.all()
+    sites = administered_sites(actor)
+    here = Membership.objects.filter(site__in=sites).values("user")
+    elsewhere = Membership.objects.exclude(site__in=sites).values("user")
+    return User.objects.filter(is_superuser=False, pk__in=here).exclude(pk__in=elsewhere)
+
+
+def may_administer_user(actor: Any, user: User) -> bool:
+    """Whether the actor may change this user, set the password and make tokens."""
+    return administered_users(actor).filter(pk=user.pk).exists()
 
 
 def _require_site(actor: Any, site: Site) -> None:
@@ -128,14 +132,10 @@ def create_user(
     Raises NotAllowed, ValidationError for a weak password or a name that is taken.
     """
     roles = list(roles)
-    if not actor.is_superuser and not roles:
-        raise NotAllowed("A new user needs a role at your site.")
     user = User(username=username, first_name=first_name, last_name=last_name, email=email)
     validate_password(password, user)
     user.set_password(password)
     with transaction.atomic():
-        for site, _ in roles:
-            _require_site(actor, site)
         if not roles and not actor.is_superuser:
             raise NotAllowed("A new user needs a role at your site.")
         user.full_clean()
@@ -174,6 +174,9 @@ def issue_token(
     sites = list(sites)
     if actor is not None and actor.pk != user.pk:
         _require_user(actor, user)
+        if not sites and not actor.is_superuser:
+            # Another site may take the user on later; this token must not follow there.
+            sites = list(Site.objects.filter(memberships__user=user).distinct())
     if not user.is_superuser:
         own = set(user.memberships.values_list("site_id", flat=True))
         if any(site.pk not in own for site in sites):

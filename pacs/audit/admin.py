@@ -1,0 +1,51 @@
+"""The audit trail in the admin: read only."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from pacs.accounts.scoped_admin import ScopedAdmin
+from pacs.audit.models import AuditEvent
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    """Asks the table for nothing: it may hold years."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("ok", "Done"), ("refused", "Refused"), ("failed", "Failed")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> models.QuerySet[Any]:
+        return queryset.filter(outcome=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ScopedAdmin):
+    """Superusers read everything, site administrators what is filed under their sites."""
+
+    site_lookup = "site_id"
+    may_add = may_change = may_delete = False
+    list_display = ("at", "action", "outcome", "actor_name", "site_id", "study_id", "address")
+    list_filter = (OutcomeFilter, ("at", admin.DateFieldListFilter))
+    search_fields = ("=actor_name", "=action", "=study_id", "=address")
+    ordering = ("-id",)
+    fields = (
+        *("at", "action", "outcome", "actor_id", "actor_name", "site_id", "study_id"),
+        *("patient_id", "address", "session_digest", "particulars"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return super().get_queryset(request).defer("detail")
+
+    @admin.display(description="Particulars")
+    def particulars(self, event: AuditEvent) -> str:
+        return json.dumps(event.detail, ensure_ascii=False, sort_keys=True)
