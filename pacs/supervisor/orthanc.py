@@ -48,8 +48,8 @@ def find() -> Installation:
             plugins.append(found)
         elif binary:
             missing.append(description)
-    if not shutil.which("storescu"):
-        missing.append("dcmtk's storescu, which sends the demo images to Orthanc")
+    if not shutil.which("dcmsend"):
+        missing.append("dcmtk, whose dcmsend sends the demo images to Orthanc")
     return Installation(binary, tuple(plugins), tuple(missing))
 
 
