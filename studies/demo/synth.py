@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 # UIDs under 2.25 need no registration (PS3.5 B.2).
 UID_ROOT = "2.25."
@@ -25,10 +25,10 @@ Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-def synthetic_uid(*parts: object) -> str:
+def synthetic_uid(*parts: object) -> UID:
     """A UID that depends on `parts` alone: a 128-bit number under 2.25."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return UID_ROOT + str(int.from_bytes(digest[:16], "big") | 1 << 120)
+    return UID(UID_ROOT + str(int.from_bytes(digest[:16], "big") | 1 << 120))
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,11 @@ class Phantom:
     def _noise(self, index: int) -> Image:
         """Quantum noise of about 14 HU with the correlation that a soft kernel leaves."""
         rng = np.random.default_rng((self.seed, index))
-        noise = rng.standard_normal((self.size, self.size), dtype=np.float32)
+        noise: Image = rng.standard_normal((self.size, self.size), dtype=np.float32)
+        quarter = np.float32(0.25)
         for axis in (0, 1):
-            noise = (np.roll(noise, 1, axis) + 2 * noise + np.roll(noise, -1, axis)) / 4
-        return noise * 38
+            noise = (np.roll(noise, 1, axis) + 2 * noise + np.roll(noise, -1, axis)) * quarter
+        return noise * np.float32(38)
 
     def _chest(self, image: Image, z: float) -> None:
         """Lungs with vessels, heart, trachea. `z` is 0 at the diaphragm, 1 at the apex."""

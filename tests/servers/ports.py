@@ -17,7 +17,7 @@ def free_port() -> int:
     for _ in range(1000):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind(("127.0.0.1", 0))
-            port = 10000 + (probe.getsockname()[1] * 7919) % 22000
+            port = 10000 + (int(probe.getsockname()[1]) * 7919) % 22000
         if port in _given:
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -64,7 +64,15 @@ class PostgresServer:
                 self._binary("initdb"), "-D", str(data), "-U", ACCOUNT, "-A", "trust",
                 "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
             )  # fmt: skip
-        server = [self._binary("postgres"), "-D", data, "-p", str(self.port), "-k", self.folder]
+        server = [
+            self._binary("postgres"),
+            "-D",
+            str(data),
+            "-p",
+            str(self.port),
+            "-k",
+            str(self.folder),
+        ]
         settings = ["-h", "127.0.0.1", "-F", "-c", "synchronous_commit=off"]
         self.child.launch([*server, *settings], user=ACCOUNT, cwd=self.folder)
         wait_until(self._answers, 30, "PostgreSQL starts")

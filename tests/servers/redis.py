@@ -32,7 +32,16 @@ class RedisServer:
 
     def start(self) -> None:
         program = require("redis-server")
-        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder]
+        options = [
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(self.folder),
+        ]
         self.child.launch([program, "--port", str(self.port), *options])
         wait_until(self._answers, 15, "Redis starts")
 
