@@ -1,4 +1,4 @@
-"""The admin's doors: who reaches which page, and what a site administrator cannot do by any post."""
+"""The admin's doors: who reaches which page, and what no post of a site administrator does."""
 
 from __future__ import annotations
 
