@@ -1,0 +1,1 @@
+"""Measurements side by side with Orthanc, in one run on one machine. `make bench`."""

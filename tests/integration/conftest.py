@@ -1,0 +1,142 @@
+"""The whole portal, once for all tests that only read or add, with helpers to look into it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.demo import synth
+from tests.servers.stack import Stack
+
+MAKE_PEOPLE = """
+from pacs.accounts.models import *
+main = Site.objects.order_by('id').first()
+north = Site.objects.get_or_create(slug='north', defaults={'name': 'North Clinic'})[0]
+def person(name, site, role):
+    user, made = User.objects.get_or_create(username=name)
+    if made:
+        user.set_password('a-long-enough-password'); user.save()
+        Membership.objects.create(user=user, site=site, role=role)
+    return user
+for name, site, role in [('radiologist', main, 'radiologist'), ('technician', main, 'technician'),
+                         ('referrer', main, 'referrer'), ('stranger', north, 'radiologist'),
+                         ('northtech', north, 'technician')]:
+    user = person(name, site, role)
+    print(name, ApiToken.issue(user, 'test', scopes=['read', 'write'])[1])
+"""
+
+
+class Portal:
+    """A running stack with users of two sites and their tokens."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.tokens = dict(line.split() for line in stack.shell(MAKE_PEOPLE).split("\n") if line)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        who: str | None = "radiologist",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers of a call with a user's bearer token."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.stack.port, timeout=60)
+        sent = dict(headers or {})
+        if who:
+            sent["Authorization"] = f"Bearer {self.tokens[who]}"
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), {k.lower(): v for k, v in answer.getheaders()}
+        finally:
+            connection.close()
+
+    def studies(self, *, who: str = "radiologist", **query: str) -> list[dict[str, Any]]:
+        """QIDO's answer."""
+        text = "&".join(f"{key}={value}" for key, value in query.items())
+        status, body, _ = self.request("GET", f"/dicom-web/studies?{text}", who=who)
+        if status == 204:
+            return []
+        assert status == 200, (status, body[:300])
+        return json.loads(body)
+
+    def count(self, study_uid: str, **options: Any) -> int:
+        """Images of a study that the portal shows; 0 where it shows no such study."""
+        found = self.studies(StudyInstanceUID=study_uid, **options)
+        return int(found[0]["00201208"]["Value"][0]) if found else 0
+
+    def upload(self, data: bytes, *, who: str = "technician") -> tuple[int, dict[str, Any]]:
+        """`POST /api/dicom/upload`."""
+        status, body, _ = self.request(
+            "POST", "/api/dicom/upload", who=who, body=data,
+            headers={"Content-Type": "application/dicom"},
+        )
+        return status, json.loads(body)
+
+    def wait_count(self, study_uid: str, wanted: int, seconds: float = 30, **options: Any) -> None:
+        wait(lambda: self.count(study_uid, **options) == wanted, seconds, f"{wanted} images", self)
+
+    def archived(self) -> dict[str, str]:
+        """SOPInstanceUID -> SHA-256 of the file in the archive, read from the disk now."""
+        out = self.stack.shell(
+            "import hashlib, json\n"
+            "from studies.models import Instance\n"
+            "from studies import archive\n"
+            "print(json.dumps({i.sop_instance_uid:"
+            " hashlib.sha256(archive.open_file(i.archive_key).read()).hexdigest()"
+            " for i in Instance.objects.all()}))"
+        )
+        return json.loads(out)
+
+    def quarantine(self) -> list[tuple[str, str, int]]:
+        """Reason, SHA-256 and site of every quarantined file."""
+        out = self.stack.shell(
+            "import json\nfrom studies.models import QuarantinedFile\n"
+            "print(json.dumps(list(QuarantinedFile.objects.values_list("
+            "'reason', 'file_sha256', 'site_id'))))"
+        )
+        return [tuple(row) for row in json.loads(out)]
+
+
+def wait(check: Callable[[], bool], seconds: float, what: str, portal: Portal | None = None) -> None:
+    """Until `check` is true."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not in {seconds} s\n{portal.stack.tail() if portal else ''}")
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The product as `make run` starts it, empty, with its Orthanc."""
+    folder = tmp_path_factory.mktemp("portal")
+    with Stack(folder, env={"PACS_QUIET_SECONDS": "2"}) as stack:
+        yield Portal(stack)
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Callable[..., tuple[list[Path], str]]:
+    """`series(slices, seed=...)`: files of a new CT and its StudyInstanceUID."""
+    from pydicom import dcmread
+
+    numbers = iter(range(1_000))
+
+    def make(slices: int = 10, **options: Any) -> tuple[list[Path], str]:
+        options.setdefault("seed", hash((tmp_path, next(numbers))) & 0xFFFFFFF)
+        options.setdefault("size", 64)
+        folder = tmp_path / f"series-{options['seed']}"
+        folder.mkdir()
+        files = [Path(path) for path in synth.ct_series(folder, slices=slices, **options)]
+        return files, str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+
+    return make

@@ -1,0 +1,193 @@
+"""From C-STORE to the portal, through the real Orthanc, and after every kind of accident."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Portal, wait
+from tests.servers.orthanc import OrthancServer
+from tests.servers.peer import FaultyProxy
+
+pytestmark = pytest.mark.integration
+
+
+def connect(portal: Portal, slug: str, url: str, *, site: str = "", priors: bool = False) -> int:
+    """Register an Orthanc at a site; priors=False means that all it holds is work."""
+    out = portal.stack.shell(
+        "from pacs.accounts.models import Site\nfrom studies.models import OrthancServer\n"
+        f"site = Site.objects.filter(slug={site!r}).first() or Site.objects.order_by('id').first()\n"
+        f"row = OrthancServer.objects.create(site=site, slug={slug!r}, name={slug!r},"
+        f" base_url={url!r}, username='portal', password='only-for-tests',"
+        f" webhook_secret='only-for-tests', prior_until={None if priors else 0})\n"
+        "print(row.pk)"
+    )
+    return int(out)
+
+
+def disconnect(portal: Portal, server: int) -> None:
+    portal.stack.shell(
+        "from studies.models import OrthancServer\n"
+        f"OrthancServer.objects.filter(pk={server}).update(is_enabled=False)"
+    )
+
+
+def same_bytes(portal: Portal, orthanc_files: dict[str, bytes]) -> bool:
+    archived = portal.archived()
+    return all(
+        archived.get(uid) == hashlib.sha256(data).hexdigest() for uid, data in orthanc_files.items()
+    )
+
+
+def test_a_study_arrives_and_turns_quiet(portal: Portal, series) -> None:
+    files, uid = series(20)
+    portal.stack.storescu(files)
+    portal.wait_count(uid, 20, 15)
+    state = f"from studies.models import Study; print(Study.objects.get(study_instance_uid='{uid}').arrival)"
+    wait(lambda: portal.stack.shell(state).strip() == "quiet", 20, "quiet", portal)
+
+
+def test_the_other_site_sees_nothing(portal: Portal, series) -> None:
+    files, uid = series(3)
+    portal.stack.storescu(files)
+    portal.wait_count(uid, 3)
+    assert portal.count(uid, who="stranger") == 0
+    assert portal.count(uid, who="referrer") == 0
+    path = f"/dicom-web/studies/{uid}/metadata"
+    assert portal.request("GET", path)[0] == 200
+    assert portal.request("GET", path, who="stranger")[0] == 404
+    assert portal.request("GET", path, who=None)[0] == 401
+
+
+def test_orthanc_down_restarted_killed_and_wiped(portal: Portal, series, tmp_path: Path) -> None:
+    hook = f"{portal.stack.base_url}/api/orthanc/webhook/"
+    with OrthancServer(tmp_path / "second", hook_url=hook, slug="second") as orthanc:
+        server = connect(portal, "second", orthanc.url)
+        first, uid = series(8)
+        orthanc.storescu(first)
+        portal.wait_count(uid, 8)
+        orthanc.kill()
+        time.sleep(1)
+        orthanc.start()
+        more, uid2 = series(8)
+        orthanc.storescu(more)
+        portal.wait_count(uid2, 8, 60)
+        orthanc.wipe()
+        again, uid3 = series(8)
+        orthanc.storescu([*first, *again])
+        portal.wait_count(uid3, 8, 60)
+        assert portal.count(uid) == 8
+        assert same_bytes(portal, orthanc.instance_files())
+        disconnect(portal, server)
+
+
+def test_what_an_orthanc_held_before_are_priors(portal: Portal, series, tmp_path: Path) -> None:
+    with OrthancServer(tmp_path / "old", slug="old") as orthanc:
+        files, uid = series(4)
+        orthanc.storescu(files)
+        server = connect(portal, "old", orthanc.url, priors=True)
+        portal.wait_count(uid, 4)
+        new, uid2 = series(4)
+        orthanc.storescu(new)
+        portal.wait_count(uid2, 4)
+        states = portal.stack.shell(
+            "from studies.models import Study\n"
+            f"print(*[Study.objects.get(study_instance_uid=u).reading_state for u in ('{uid}', '{uid2}')])"
+        )
+        assert states.split() == ["not_needed", "unread"]
+        disconnect(portal, server)
+
+
+def test_server_errors_cuts_and_slowness_lose_nothing(portal: Portal, series, tmp_path: Path) -> None:
+    with OrthancServer(tmp_path / "faulty", slug="faulty") as orthanc:
+        with FaultyProxy(orthanc.http_port) as proxy:
+            proxy.matches = lambda path: path.endswith("/file")
+            proxy.fail_next = 3
+            files, uid = series(12)
+            orthanc.storescu(files)
+            server = connect(portal, "faulty", proxy.url)
+            portal.wait_count(uid, 12, 60)
+            proxy.cut_next = 2
+            more, uid2 = series(12)
+            orthanc.storescu(more)
+            portal.wait_count(uid2, 12, 60)
+            proxy.delay = 30.0
+            slow, uid3 = series(2)
+            orthanc.storescu(slow)
+            # While this Orthanc takes 30 s an answer, another one's study arrives as ever.
+            wait(lambda: any(p.endswith("/file") for p in proxy.paths[-2:]), 20, "asked", portal)
+            quick, uid4 = series(5)
+            portal.stack.storescu(quick)
+            portal.wait_count(uid4, 5, 10)
+            portal.wait_count(uid3, 2, 90)
+            assert same_bytes(portal, orthanc.instance_files())
+            disconnect(portal, server)
+
+
+@pytest.mark.parametrize("victim", ["follow", "worker", "web", "orthanc"])
+def test_kill_9_in_mid_transfer_loses_nothing(portal: Portal, series, victim: str) -> None:
+    files, uid = series(60, size=256)
+    sending = subprocess.Popen(
+        ["dcmsend", "--decompress-never", "--no-halt", "--no-uid-checks", "127.0.0.1",
+         str(portal.stack.dicom_port), *map(str, files)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    wait(lambda: sending.poll() is not None or portal.count(uid) > 0, 20, "first image", portal)
+    old = portal.stack.kill(victim)
+    sending.wait(120)
+    portal.stack.wait_restarted(victim, old)
+    portal.stack.wait_healthy(60)
+    if victim == "orthanc":
+        wait(lambda: _send_again(portal, files), 30, "orthanc takes images again", portal)
+    portal.wait_count(uid, 60, 90)
+    archived = portal.archived()
+    ours = [str(f) for f in files]
+    assert len(ours) == 60
+    assert len(set(archived)) == len(archived)
+
+
+def _send_again(portal: Portal, files: list[Path]) -> bool:
+    try:
+        portal.stack.storescu(files)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_broker_on_another_file_system(portal: Portal, series, tmp_path: Path) -> None:
+    from tests.servers.stack import Stack
+
+    broker = Path(tempfile.mkdtemp(prefix="lightbox-broker-", dir="/dev/shm"))
+    assert broker.stat().st_dev != tmp_path.stat().st_dev
+    try:
+        with Stack(tmp_path / "stack", env={"PACS_BROKER_DIR": str(broker)}) as stack:
+            files, uid = series(10)
+            stack.storescu(files)
+            own = Portal(stack)
+            own.wait_count(uid, 10, 20)
+    finally:
+        shutil.rmtree(broker)
+
+
+def test_2000_events_leave_threads_and_descriptors_constant(portal: Portal) -> None:
+    out = portal.stack.shell(
+        "import os, time, threading\n"
+        "from pacs import events\n"
+        "from pacs.accounts.models import Site\n"
+        "site = Site.objects.order_by('id').first().pk\n"
+        "count = lambda: (threading.active_count(), len(os.listdir('/proc/self/fd')))\n"
+        "for _ in range(100): events.publish('study.changed', site=site, study=None)\n"
+        "time.sleep(2); before = count()\n"
+        "for _ in range(2000): events.publish('study.changed', site=site, study=None)\n"
+        "time.sleep(3); after = count()\n"
+        "print(*before, *after)"
+    )
+    threads, files, threads_after, files_after = map(int, out.split())
+    assert threads_after <= threads
+    assert files_after <= files + 1
