@@ -1,0 +1,6 @@
+import "./htmx.js";
+import { watchMenus } from "./menus.js";
+import { watchSession } from "./session.js";
+
+watchMenus();
+watchSession();

@@ -1,0 +1,90 @@
+/**
+ * The session's clock. A real key or pointer is reported, once a minute at most; nothing else
+ * extends a session. The last two minutes are announced, and the end leads to the login page.
+ */
+import { csrfToken } from "./csrf.js";
+import { toLogin } from "./login.js";
+
+const REPORT_EVERY = 60_000;
+const WARN_SECONDS = 120;
+const ASK_EVERY = 60;
+
+let reportedAt = 0;
+let endsAt = 0;
+let timer = 0;
+
+const background = { "X-Background": "1" };
+
+/** Seconds until the server should be asked again: often enough to warn in time. */
+export function nextAsk(secondsLeft) {
+  if (secondsLeft <= WARN_SECONDS) return Math.min(10, Math.max(1, secondsLeft));
+  return Math.min(ASK_EVERY, secondsLeft - WARN_SECONDS + 1);
+}
+
+/** `1:05` for 65 seconds. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+async function report() {
+  const now = Date.now();
+  if (now - reportedAt < REPORT_EVERY) return;
+  reportedAt = now;
+  try {
+    const answer = await fetch("/session/activity/", {
+      method: "POST",
+      headers: { "X-CSRFToken": csrfToken() },
+    });
+    if (answer.status === 401) toLogin();
+    else if (!document.getElementById("session-warning").hidden) await ask();
+  } catch {
+    reportedAt = 0;
+  }
+}
+
+async function ask() {
+  clearTimeout(timer);
+  let wait = ASK_EVERY;
+  try {
+    const answer = await fetch("/session/state/", { headers: background });
+    if (answer.status === 401) return toLogin();
+    if (answer.ok) {
+      const { seconds_left: left } = await answer.json();
+      endsAt = Date.now() + left * 1000;
+      wait = nextAsk(left);
+    }
+  } catch {
+    // The server can't be reached: the page says so elsewhere, and asks again.
+  }
+  show();
+  timer = setTimeout(ask, wait * 1000);
+  return undefined;
+}
+
+function show() {
+  const left = (endsAt - Date.now()) / 1000;
+  const warning = document.getElementById("session-warning");
+  warning.hidden = !endsAt || left > WARN_SECONDS;
+  if (!warning.hidden) document.getElementById("session-left").textContent = clock(left);
+}
+
+/** Starts the clock on a page of a logged-in user. */
+export function watchSession() {
+  if (!document.getElementById("session-warning")) return;
+  // Opening the page has just counted.
+  reportedAt = Date.now();
+  for (const kind of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+    document.addEventListener(kind, (event) => event.isTrusted && report(), {
+      capture: true,
+      passive: true,
+    });
+  }
+  document.getElementById("session-stay").addEventListener("click", () => {
+    reportedAt = 0;
+    report();
+  });
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  setInterval(() => document.getElementById("session-warning").hidden || show(), 1000);
+  ask();
+}

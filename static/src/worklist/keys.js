@@ -1,0 +1,106 @@
+/** The keyboard: rows, search, pages, help. */
+import { toast } from "../app/toasts.js";
+import * as list from "./list.js";
+
+const current = () => document.querySelector("tr.is-current");
+const link = (row) => row.querySelector("a[href]");
+
+/** Marks a row as the one the keys act on; only its link is in the tab order. */
+export function select(row) {
+  for (const each of document.querySelectorAll("tr.is-current")) {
+    if (each !== row) each.classList.remove("is-current");
+  }
+  for (const each of list.allRows()) link(each).tabIndex = each === row ? 0 : -1;
+  row?.classList.add("is-current");
+}
+
+/** Keeps one row in the tab order after the list has changed. */
+export function keepTabStop(study) {
+  const row = list.rowsOf(study)[0] ?? null;
+  select(row);
+  if (!row && list.rows()[0]) link(list.rows()[0]).tabIndex = 0;
+}
+
+function go(row) {
+  if (!row) return;
+  select(row);
+  link(row).focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function step(by) {
+  const all = list.allRows();
+  const at = all.indexOf(current());
+  if (at < 0) go(by > 0 ? all[0] : all.at(-1));
+  else go(all[Math.min(all.length - 1, Math.max(0, at + by))]);
+}
+
+function nextUnread() {
+  const all = list.allRows();
+  const after = all.indexOf(current()) + 1;
+  const row = [...all.slice(after), ...all.slice(0, after)].find(
+    (each) => each.dataset.state === "unread" && !each.classList.contains("row-gone"),
+  );
+  if (!row) return toast("No unread study on this page.");
+  select(row);
+  return location.assign(link(row).href);
+}
+
+function toSearch() {
+  const search = list.element("search");
+  search.focus();
+  search.select();
+}
+
+const press = (selector) => document.querySelector(selector)?.click();
+const help = () => list.element("keys").showModal();
+
+const KEYS = {
+  j: () => step(1),
+  ArrowDown: () => step(1),
+  k: () => step(-1),
+  ArrowUp: () => step(-1),
+  Home: () => go(list.allRows()[0]),
+  End: () => go(list.allRows().at(-1)),
+  "/": toSearch,
+  r: nextUnread,
+  n: () => list.refresh(),
+  "[": () => press("#list-foot a[rel=prev]"),
+  "]": () => press("#list-foot a[rel=next]"),
+  "?": help,
+};
+
+function inSearch(event) {
+  const search = list.element("search");
+  if (event.key === "ArrowDown") {
+    event.preventDefault();
+    go(current() ?? list.rows()[0]);
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    if (search.value) {
+      search.value = "";
+      search.dispatchEvent(new Event("input", { bubbles: true }));
+    } else search.blur();
+  }
+}
+
+export function watchKeys() {
+  list.element("keys-open").addEventListener("click", help);
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.target === list.element("search")) return void inSearch(event);
+    if (event.target.closest("input, select, textarea, details[open]")) return;
+    if (event.key === "Enter" && current() && !event.target.closest("a, button, summary")) {
+      return void location.assign(link(current()).href);
+    }
+    const act = KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest("tr[data-study]");
+    if (row && !row.classList.contains("is-current")) select(row);
+  });
+}

@@ -1,0 +1,61 @@
+"""What the top bar of every page needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django import template
+from django.template.context import Context
+
+from pacs.accounts.models import Role, Site
+from pacs.accounts.principal import principal_of
+from studies.models import Priority, QuarantinedFile, ReadingState, Study
+
+register = template.Library()
+CAP = 99
+
+
+@dataclass
+class Chrome:
+    """`quarantined` is None for those who do not see the quarantine."""
+
+    sites: list[str]
+    quarantined: str | None
+    unread_stat: str
+
+    @property
+    def site_summary(self) -> str:
+        if len(self.sites) > 2:
+            return f"{len(self.sites)} sites"
+        return " · ".join(self.sites)
+
+
+def capped(count: int) -> str:
+    return f"{CAP}+" if count > CAP else str(count)
+
+
+@register.simple_tag(takes_context=True)
+def chrome(context: Context) -> Chrome | None:
+    """The top bar's facts for the user of the request; None for nobody."""
+    user = context["request"].user
+    if not user.is_authenticated:
+        return None
+    principal = principal_of(user)
+    names = (
+        Site.objects.filter(pk__in=principal.sites).order_by("name").values_list("name", flat=True)
+    )
+    stat = Study.objects.visible_to(principal).filter(
+        reading_state=ReadingState.UNREAD, priority=Priority.STAT
+    )
+    handles = principal.is_superuser or any(
+        role in (Role.TECHNICIAN, Role.SITE_ADMIN) for _, role in principal.roles
+    )
+    quarantined = None
+    if handles:
+        files = QuarantinedFile.objects.visible_to(user).filter(is_open=True).order_by()
+        quarantined = capped(files[: CAP + 1].count())
+    return Chrome(
+        sites=list(names),
+        quarantined=quarantined,
+        unread_stat=capped(stat.order_by()[: CAP + 1].count()),
+    )

@@ -1,0 +1,189 @@
+"""How the worklist writes what a study carries."""
+
+from __future__ import annotations
+
+import json
+import re
+import zoneinfo
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from studies.models import Arrival, Priority, Study
+from studies.tables import FIRST_CLICK_DESCENDING, sort_key
+
+register = template.Library()
+
+# PS3.5 6.2: AS is three digits and a unit.
+AGE = re.compile(r"(\d{1,3})([DWMY])")
+DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
+TIME = re.compile(r"(\d{2}):?(\d{2})")
+
+
+@register.filter
+def da(text: str) -> str:
+    """`20261124` as `2026-11-24`; what is no DICOM date stays as sent."""
+    match = DATE.fullmatch(text.strip())
+    return "-".join(match.groups()) if match else text.strip()
+
+
+@register.filter
+def tm(text: str) -> str:
+    """`101530.25` as `10:15`; what is no DICOM time stays as sent."""
+    match = TIME.match(text.strip())
+    return ":".join(match.groups()) if match else text.strip()
+
+
+@register.filter
+def sex_age(study: Study) -> str:
+    """`F 54 y`. The age is the one sent, else it is counted from the birth date."""
+    return f"{study.patient_sex[:1]} {age_of(study)}".strip()
+
+
+def age_of(study: Study) -> str:
+    """`54 y`, `3 m`, `12 d`; nothing where it can't be known."""
+    match = AGE.fullmatch(study.patient_age.strip().upper())
+    if match:
+        return f"{int(match[1])} {match[2].lower()}"
+    born = DATE.fullmatch(study.patient_birth_date.strip())
+    if not born or study.study_day is None:
+        return ""
+    try:
+        birthday = date(*(int(part) for part in born.groups()))
+    except ValueError:
+        return ""
+    day = study.study_day
+    months = (day.year - birthday.year) * 12 + day.month - birthday.month
+    months -= day.day < birthday.day
+    if day < birthday:
+        return ""
+    if months >= 24:
+        return f"{months // 12} y"
+    return f"{months} m" if months else f"{(day - birthday).days} d"
+
+
+@register.filter
+def ideographic(text: str) -> str:
+    """The ideographic group of a name: `山田^太郎` as `山田 太郎`."""
+    return " ".join(text.replace("^", " ").split())
+
+
+@register.filter
+def epoch(moment: datetime) -> int:
+    """Milliseconds since 1970, as the browser counts."""
+    return int(moment.timestamp() * 1000)
+
+
+@register.filter
+def waiting(moment: datetime) -> str:
+    """How long ago: `00:12` hours and minutes, from two days on `3 d`. age.js writes the same."""
+    return waited(timezone.now() - moment)
+
+
+def waited(span: timedelta) -> str:
+    minutes = max(0, int(span.total_seconds() // 60))
+    if minutes >= 48 * 60:
+        return f"{minutes // 1440} d"
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+@register.filter
+def site_time(study: Study) -> str:
+    """The time of receipt on the clock of the study's site."""
+    try:
+        zone: Any = zoneinfo.ZoneInfo(study.site.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        zone = UTC
+    return f"{study.received_at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+
+
+@register.filter
+def key(study: Study, sort: str) -> str:
+    """The values that place the row, as JSON."""
+    return json.dumps(sort_key(study, sort), separators=(",", ":"), ensure_ascii=False)
+
+
+@register.filter
+def arrival_words(study: Study) -> str:
+    """`Receiving 96…`, `Receiving 96 of 312`, `Quiet`, `Complete 312`."""
+    count = study.number_of_instances
+    if study.arrival == Arrival.RECEIVING:
+        expected = study.expected_instances
+        return f"Receiving {count} of {expected}" if expected else f"Receiving {count}…"
+    return f"Complete {count}" if study.arrival == Arrival.COMPLETE else "Quiet"
+
+
+@register.filter
+def arrival_count(study: Study) -> str:
+    """The number beside the word, where there is room: ` 96…` or ` 312`."""
+    if study.arrival == Arrival.QUIET:
+        return ""
+    more = "…" if study.arrival == Arrival.RECEIVING else ""
+    return f" {study.number_of_instances}{more}"
+
+
+@register.filter
+def late_words(study: Study) -> str:
+    count = study.late_instances
+    images = "1 image" if count == 1 else f"{count} images"
+    return f"{images} came after the study was quiet or complete"
+
+
+@register.filter
+def priority_class(study: Study) -> str:
+    """STAT and urgent are marked; routine is said to screen readers only."""
+    if study.priority == Priority.ROUTINE:
+        return "unseen"
+    return f"mark priority-{Priority(study.priority).name.lower()}"
+
+
+@register.filter
+def born(study: Study) -> str:
+    return f"Born {da(study.patient_birth_date)}" if study.patient_birth_date else ""
+
+
+@register.filter
+def time_as_sent(study: Study) -> str:
+    """Study date and time as the modality sent them (DA and TM, PS3.5 6.2)."""
+    sent = f"{study.study_date} {study.study_time}".strip()
+    return f"As sent: {sent}" if sent else "The images carry no study date"
+
+
+@register.filter
+def thousands(count: int) -> str:
+    return f"{count:,}"
+
+
+@register.filter
+def slugify_column(name: str) -> str:
+    """A column's name as its CSS class has it."""
+    return name.replace("_", "-")
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+@register.simple_tag
+def next_sort(name: str, sort: str) -> str:
+    """The sort that a click on this header asks for."""
+    if sort == name:
+        return f"-{name}"
+    if sort == f"-{name}":
+        return name
+    return f"-{name}" if name in FIRST_CLICK_DESCENDING else name
+
+
+@register.simple_tag
+def aria_sort(name: str, sort: str) -> str:
+    return {name: "ascending", f"-{name}": "descending"}.get(sort, "none")
+
+
+@register.simple_tag
+def list_url(filters: Any, sort: str, page: int = 0) -> str:
+    """The address of another page or sort of this list, without the free text."""
+    query = filters.url_query(sort="" if sort == "priority" else sort, page=page if page > 1 else 0)
+    return f"/?{query}" if query else "/"
