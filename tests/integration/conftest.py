@@ -92,7 +92,7 @@ class Portal:
             "from studies.models import Instance\n"
             "from studies import archive\n"
             "print(json.dumps({i.sop_instance_uid:"
-            " hashlib.sha256(archive.open_file(i.archive_key).read()).hexdigest()"
+            " hashlib.sha256(archive.local_path(i.archive_key).read_bytes()).hexdigest()"
             " for i in Instance.objects.all()}))"
         )
         return json.loads(out)

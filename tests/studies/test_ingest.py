@@ -50,7 +50,7 @@ def test_stored_once_with_its_bytes(site):
     result = store(data, site)
     assert result.outcome == "stored"
     instance = Instance.objects.get()
-    assert archive.open_file(instance.archive_key).read() == data
+    assert archive.local_path(instance.archive_key).read_bytes() == data
     assert instance.file_sha256 == hashlib.sha256(data).hexdigest()
     study = Study.objects.get()
     assert (study.patient_id, study.modalities, study.number_of_instances) == ("1CT1", "CT", 1)
@@ -89,7 +89,7 @@ def test_other_content_under_the_same_uid_is_quarantined_and_kept(site):
     result = store(other, site)
     assert (result.outcome, result.reason) == ("quarantined", "conflicting-content")
     kept = QuarantinedFile.objects.get()
-    assert archive.open_file(kept.archive_key).read() == other
+    assert archive.local_path(kept.archive_key).read_bytes() == other
     assert Instance.objects.get().file_sha256 == hashlib.sha256(sample()).hexdigest()
     store(other, site)
     assert QuarantinedFile.objects.get().times_received == 2
@@ -136,7 +136,7 @@ def test_what_is_no_image_is_quarantined(site, data, reason):
     result = store(data, site)
     assert result.outcome == "quarantined"
     assert reason in (None, result.reason)
-    assert archive.open_file(QuarantinedFile.objects.get().archive_key).read() == data
+    assert archive.local_path(QuarantinedFile.objects.get().archive_key).read_bytes() == data
 
 
 def test_patients_without_an_id_are_never_one(site):
