@@ -1,0 +1,307 @@
+import {
+  Enums,
+  RenderingEngine,
+  cache,
+  eventTarget,
+  imageLoader,
+  imageRetrievalPoolManager,
+  init as initCore,
+} from "@cornerstonejs/core";
+import {
+  PanTool,
+  StackScrollTool,
+  Enums as ToolEnums,
+  ToolGroupManager,
+  WindowLevelTool,
+  ZoomTool,
+  addTool,
+  init as initTools,
+} from "@cornerstonejs/tools";
+
+import { RequestError, kindOfStatus } from "./dicomweb.js";
+import { frameOf, initImages, pixelsOf, registerFrames } from "./images.js";
+import { createPrefetcher, fetchOrder } from "./prefetch.js";
+
+const { Events, RequestType, ViewportType } = Enums;
+const { MouseBindings } = ToolEnums;
+const cacheBytes = 1024 ** 3;
+const background = 4;
+
+/** The window tool, telling when a reader - not the file - chose the window. */
+class ReaderWindowTool extends WindowLevelTool {
+  static toolName = "ReaderWindow";
+
+  mouseDragCallback(event) {
+    event.detail.element.dispatchEvent(new CustomEvent("reader-window"));
+    super.mouseDragCallback(event);
+  }
+}
+
+const modes = {
+  window: ReaderWindowTool.toolName,
+  scroll: StackScrollTool.toolName,
+  zoom: ZoomTool.toolName,
+  pan: PanTool.toolName,
+};
+
+/** Starts the renderer. To be called while the first metadata are still on their way. */
+export async function start() {
+  await initCore();
+  initTools();
+  initImages({ workers: Math.min(4, Math.max(1, (navigator.hardwareConcurrency || 2) - 1)) });
+  cache.setMaxCacheSize(cacheBytes);
+  imageRetrievalPoolManager.setMaxSimultaneousRequests(RequestType.Prefetch, background);
+  for (const tool of [ReaderWindowTool, StackScrollTool, ZoomTool, PanTool]) addTool(tool);
+}
+
+/**
+ * One stack viewport.
+ *
+ * @param {HTMLElement} element
+ * @param {object} on
+ * @param {(shown: object) => void} on.shown a picture is on the screen (or its window, zoom changed)
+ * @param {(index: number) => void} on.waiting the reader asked for a picture that is not here yet
+ * @param {(index: number, error: RequestError) => void} on.failed the picture asked for can't be shown
+ * @param {(loaded: number, wanted: number, failed: number) => void} on.progress
+ */
+export function createStack(element, on) {
+  const engine = new RenderingEngine("lightbox");
+  engine.enableElement({
+    viewportId: "stack",
+    type: ViewportType.STACK,
+    element,
+    defaultOptions: { background: [0, 0, 0] },
+  });
+  const viewport = engine.getViewport("stack");
+  const tools = ToolGroupManager.createToolGroup("stack");
+  for (const name of Object.values(modes)) tools.addTool(name);
+  tools.addViewport("stack", "lightbox");
+
+  let imageIds = [];
+  let prefetcher;
+  let loaded = new Set();
+  let failed = new Map();
+  let wanted = 0;
+  let readerWindow = false;
+  let readerInvert = false;
+  let mode = "window";
+  // The index of what is on the screen; the viewport's own index runs ahead of it while loading.
+  let shownIndex = -1;
+
+  const idOf = (index) => imageIds[index];
+
+  function bind() {
+    const bindings = Object.fromEntries(Object.values(modes).map((name) => [name, []]));
+    bindings[modes[mode]].push({ mouseButton: MouseBindings.Primary });
+    bindings[modes.zoom].push({ mouseButton: MouseBindings.Secondary });
+    bindings[modes.pan].push({ mouseButton: MouseBindings.Auxiliary });
+    bindings[modes.scroll].push({ mouseButton: MouseBindings.Wheel });
+    for (const [name, list] of Object.entries(bindings)) {
+      tools.setToolPassive(name, { removeAllBindings: true });
+      if (list.length) tools.setToolActive(name, { bindings: list });
+    }
+  }
+
+  function report() {
+    const image = viewport.getCornerstoneImage();
+    if (shownIndex < 0 || !image) return;
+    on.shown({
+      index: shownIndex,
+      count: imageIds.length,
+      frame: frameOf(image.imageId),
+      range: viewport.getProperties().voiRange,
+      inverted: readerInvert,
+      color: image.color === true,
+      zoom: viewport.getZoom(),
+      camera: viewport.getCamera(),
+    });
+  }
+
+  /** The viewport carries window and inversion of one picture on to the next; each file has its own. */
+  function applyDefaults(image) {
+    const properties = {};
+    if (!readerWindow) properties.voiRange = image.firstRange;
+    const monochrome1 = frameOf(image.imageId)?.photometric === "MONOCHROME1";
+    const invert = monochrome1 !== readerInvert;
+    if (viewport.getProperties().invert !== invert) properties.invert = invert;
+    viewport.setProperties(properties);
+  }
+
+  function asError(reason) {
+    const cause = reason?.error ?? reason;
+    if (cause instanceof RequestError) return cause;
+    if (cause instanceof XMLHttpRequest) {
+      if (cause.status === 200) {
+        const html = (cause.getResponseHeader("Content-Type") ?? "").startsWith("text/html");
+        return new RequestError(html ? "session" : "broken", 200);
+      }
+      return new RequestError(kindOfStatus(cause.status), cause.status);
+    }
+    return new RequestError("broken");
+  }
+
+  element.addEventListener(Events.STACK_NEW_IMAGE, ({ detail }) => {
+    shownIndex = detail.imageIdIndex;
+    applyDefaults(detail.image);
+    settle(shownIndex);
+    report();
+    aim();
+  });
+  element.addEventListener(Events.VOI_MODIFIED, report);
+  element.addEventListener(Events.CAMERA_MODIFIED, report);
+  element.addEventListener("reader-window", () => {
+    readerWindow = true;
+  });
+  element.addEventListener(Events.STACK_VIEWPORT_SCROLL, ({ detail }) => {
+    if (!cache.isLoaded(detail.imageId)) on.waiting(detail.newImageIdIndex);
+  });
+  element.addEventListener("contextmenu", (event) => event.preventDefault());
+  eventTarget.addEventListener(Events.IMAGE_LOAD_ERROR, ({ detail }) => {
+    if (!detail?.imageId || idOf(detail.imageIdIndex) !== detail.imageId) return;
+    settle(detail.imageIdIndex, detail.error);
+    if (detail.imageIdIndex === viewport.getCurrentImageIdIndex()) {
+      on.failed(detail.imageIdIndex, asError(detail.error));
+    }
+  });
+
+  function settle(index, error) {
+    if (error) {
+      if (!loaded.has(index)) failed.set(index, asError(error));
+    } else {
+      failed.delete(index);
+      loaded.add(index);
+    }
+    on.progress(loaded.size, wanted, failed.size);
+  }
+
+  function aim() {
+    const order = fetchOrder(imageIds.length, viewport.getCurrentImageIdIndex(), wanted);
+    prefetcher?.aim(order.filter((index) => !loaded.has(index) && !failed.has(index)));
+  }
+
+  new ResizeObserver(() => engine.resize(true, true)).observe(element);
+  bind();
+
+  return {
+    get index() {
+      return viewport.getTargetImageIdIndex?.() ?? viewport.getCurrentImageIdIndex();
+    },
+    get shownIndex() {
+      return shownIndex;
+    },
+    get mode() {
+      return mode;
+    },
+    get inverted() {
+      return readerInvert;
+    },
+    count: () => imageIds.length,
+    frameAt: (index) => frameOf(idOf(index)),
+    isLoaded: (index) => cache.isLoaded(idOf(index)),
+
+    /**
+     * Shows another stack, from `index`. The first picture comes first, its neighbours and the rest follow.
+     *
+     * @param {{url: string, frame: object}[]} entries
+     * @param {object} [options]
+     * @param {boolean} [options.keep] keep the reader's window, zoom and place: the same series, more images
+     */
+    async show(entries, index = 0, { keep = false } = {}) {
+      prefetcher?.stop();
+      registerFrames(entries.map(({ url, frame }) => [`wadors:${url}`, frame]));
+      imageIds = entries.map(({ url }) => `wadors:${url}`);
+      loaded = new Set(imageIds.flatMap((id, at) => (cache.isLoaded(id) ? [at] : [])));
+      failed = new Map();
+      const { rows = 1, columns = 1, samplesPerPixel, bitsAllocated = 16 } = entries[index].frame;
+      // Rescaled pictures may take four bytes a value.
+      const bytes = rows * columns * (samplesPerPixel === 1 ? Math.max(4, bitsAllocated / 8) : 3);
+      wanted = Math.min(imageIds.length, Math.max(1, Math.floor((0.8 * cacheBytes) / bytes)));
+      const previous = keep && readerWindow ? viewport.getProperties().voiRange : undefined;
+      if (!keep) readerInvert = false;
+      readerWindow = previous !== undefined;
+      shownIndex = -1;
+      const ids = imageIds;
+      prefetcher = createPrefetcher({
+        concurrency: background,
+        load: (at) =>
+          imageLoader.loadAndCacheImage(ids[at], {
+            useRGBA: false,
+            requestType: RequestType.Prefetch,
+            priority: 0,
+          }),
+        onSettled: (at, error) => ids === imageIds && settle(at, error),
+      });
+      on.progress(loaded.size, wanted, 0);
+      await viewport.setStack(imageIds, index);
+      if (ids !== imageIds) return;
+      if (previous) viewport.setProperties({ voiRange: previous });
+      // The viewport carries zoom and place over to the next stack.
+      if (!keep) viewport.resetCamera();
+      viewport.render();
+      report();
+    },
+
+    clear() {
+      prefetcher?.stop();
+      imageIds = [];
+      shownIndex = -1;
+    },
+
+    scrollTo(index) {
+      if (!imageIds.length) return;
+      const target = Math.min(imageIds.length - 1, Math.max(0, index));
+      viewport.scroll(target - (viewport.targetImageIdIndex ?? 0));
+    },
+    scrollBy(delta) {
+      if (imageIds.length) viewport.scroll(delta);
+    },
+
+    /** Tries again what failed. */
+    async retry() {
+      failed = new Map();
+      const index = viewport.getCurrentImageIdIndex();
+      if (index !== shownIndex) await viewport.setStack(imageIds, index);
+      viewport.render();
+      aim();
+    },
+
+    setMode(name) {
+      mode = name;
+      bind();
+    },
+
+    /** As the file asks for: window, zoom, place, inversion. */
+    reset() {
+      const image = viewport.getCornerstoneImage();
+      if (!image) return;
+      readerWindow = false;
+      readerInvert = false;
+      viewport.resetCamera();
+      applyDefaults(image);
+      viewport.render();
+      report();
+    },
+
+    invert() {
+      const image = viewport.getCornerstoneImage();
+      if (!image) return;
+      readerInvert = !readerInvert;
+      applyDefaults(image);
+      viewport.render();
+      report();
+    },
+
+    setWindow(range) {
+      readerWindow = true;
+      viewport.setProperties({ voiRange: range });
+      viewport.render();
+    },
+
+    range: () => viewport.getProperties().voiRange,
+    pixels() {
+      const image = viewport.getCornerstoneImage();
+      return image && shownIndex >= 0 ? pixelsOf(image) : undefined;
+    },
+    canvas: () => viewport.getCanvas(),
+  };
+}

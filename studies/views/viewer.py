@@ -1,0 +1,104 @@
+"""The viewer page: who the patient is, which series there are, where their images come from."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render, resolve_url
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from pacs.audit import record_read
+from studies.models import Instance, Study
+from studies.views.worklist import signed_in
+
+AGE = re.compile(r"^(\d{3})([DWMY])$")
+DAY = re.compile(r"^(\d{4})[.]?(\d{2})[.]?(\d{2})$")
+AGE_UNITS = {"D": "d", "W": "w", "M": "m", "Y": "y"}
+
+
+def age_text(patient_age: str) -> str:
+    """`054Y` as `54 y` (AS, PS3.5 6.2); what is no age is shown as it was sent."""
+    match = AGE.match(patient_age)
+    return f"{int(match[1])} {AGE_UNITS[match[2]]}" if match else patient_age
+
+
+def day_text(day: str) -> str:
+    """`20261124` as `2026-11-24` (DA, PS3.5 6.2); what is no date is shown as it was sent."""
+    match = DAY.match(day)
+    return f"{match[1]}-{match[2]}-{match[3]}" if match else day
+
+
+def time_text(time: str) -> str:
+    """`142501.5` as `14:25` (TM, PS3.5 6.2); what is no time is left out."""
+    digits = time.replace(":", "")
+    return f"{digits[:2]}:{digits[2:4]}" if digits[:4].isdigit() and len(digits) >= 4 else ""
+
+
+def series_state(study: Study, root: str) -> list[dict[str, Any]]:
+    """The series of a study as the viewer's rail shows them."""
+    classes: dict[int, set[str]] = {}
+    held = Instance.objects.filter(series__study=study).order_by()
+    for series_id, sop_class_uid in held.values_list("series_id", "sop_class_uid").distinct():
+        classes.setdefault(series_id, set()).add(sop_class_uid)
+    return [
+        {
+            "uid": series.series_instance_uid,
+            "modality": series.modality,
+            "number": series.series_number,
+            "description": series.series_description,
+            "count": series.number_of_instances,
+            "sopClasses": sorted(classes.get(series.pk, ())),
+            "thumbnail": (
+                f"{root}/studies/{study.study_instance_uid}"
+                f"/series/{series.series_instance_uid}/thumbnail"
+            ),
+        }
+        for series in study.series.order_by("series_number", "id")
+    ]
+
+
+def viewer_state(study: Study) -> dict[str, Any]:
+    """What the scripts of the page need: data, never markup."""
+    root = f"/dicom-web/sites/{study.site.slug}"
+    page = reverse("view-study", args=[study.pk])
+    return {
+        "dicomweb": root,
+        "stateURL": page,
+        "loginURL": f"{resolve_url(settings.LOGIN_URL)}?next={page}",
+        "study": {"id": study.pk, "uid": study.study_instance_uid},
+        "patient": {"id": study.patient_id, "name": study.patient_name},
+        "series": series_state(study, root),
+    }
+
+
+@require_GET
+@vary_on_headers("Accept")
+@signed_in
+def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The viewer of one study; asked for JSON, only the state that its scripts work on."""
+    visible = Study.objects.visible_to(request.user).select_related("site")
+    study = get_object_or_404(visible, pk=pk)
+    record_read("study.opened", request=request, study=study)
+    state = viewer_state(study)
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return JsonResponse(state)
+    return _page(request, study, state)
+
+
+def _page(request: HttpRequest, study: Study, state: dict[str, Any]) -> HttpResponse:
+    context = {
+        "study": study,
+        "state": state,
+        "age": age_text(study.patient_age),
+        "birth_date": day_text(study.patient_birth_date),
+        "study_date": day_text(study.study_date),
+        "study_time": time_text(study.study_time),
+    }
+    return render(request, "studies/viewer.html", context)

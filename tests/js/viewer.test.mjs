@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { firstPart, kindOfStatus } from "../../static/src/viewer/dicomweb.js";
+import { maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
+import { contradiction } from "../../static/src/viewer/identity.js";
+import { actionOf } from "../../static/src/viewer/keys.js";
+import { createPrefetcher, fetchOrder } from "../../static/src/viewer/prefetch.js";
+import {
+  applyTable,
+  displayedPadding,
+  rangeWindow,
+  valueRange,
+  windowRange,
+} from "../../static/src/viewer/voi.js";
+import { date, measure, personName, time, windowText } from "../../static/src/viewer/wording.js";
+
+const element = (...values) => ({ Value: values });
+const picture = {
+  "00280010": element(2),
+  "00280011": element(2),
+  "00280100": element(16),
+};
+const named = (id, name) => ({
+  "00100020": element(id),
+  "00100010": element({ Alphabetic: name }),
+});
+
+test("windows and ranges are each other's opposite", () => {
+  assert.deepEqual(windowRange({ center: 40, width: 400 }), {
+    lower: -160,
+    upper: 239,
+  });
+  assert.deepEqual(rangeWindow({ lower: -160, upper: 239 }), {
+    width: 400,
+    center: 40,
+  });
+  assert.deepEqual(windowRange({ center: 0.5, width: 1, shape: "LINEAR_EXACT" }), {
+    lower: 0,
+    upper: 1,
+  });
+});
+
+test("the automatic window leaves the padding out", () => {
+  const padding = displayedPadding({
+    padding: -2000,
+    slope: 1,
+    intercept: -1024,
+  });
+  assert.deepEqual(padding, { from: -3024, to: -3024 });
+  assert.deepEqual(valueRange([-3024, 5, 9], padding), { lower: 5, upper: 9 });
+  assert.deepEqual(valueRange([7, 7]), { lower: 7, upper: 8 });
+  assert.deepEqual(valueRange([]), { lower: 0, upper: 1 });
+  assert.equal(displayedPadding({ slope: 1, intercept: 0 }), undefined);
+});
+
+test("tables hold at their ends", () => {
+  assert.deepEqual([...applyTable([-5, 0, 1, 9], { first: 0, data: [10, 20] })], [10, 10, 20, 20]);
+});
+
+test("the nearest frames are fetched first", () => {
+  assert.deepEqual(fetchOrder(6, 2), [2, 3, 1, 4, 0, 5]);
+  assert.deepEqual(fetchOrder(6, 0, 3), [0, 1, 2]);
+  assert.deepEqual(fetchOrder(0, 0), []);
+});
+
+test("only a few are fetched at once, and what failed may be asked for again", async () => {
+  let running = 0;
+  let most = 0;
+  const asked = [];
+  const settled = [];
+  const prefetcher = createPrefetcher({
+    concurrency: 2,
+    async load(index) {
+      asked.push(index);
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      running -= 1;
+      if (index === 1 && asked.filter((at) => at === 1).length === 1) throw new Error("lost");
+    },
+    onSettled: (index, error) => settled.push([index, Boolean(error)]),
+  });
+  prefetcher.aim([0, 1, 2, 3]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(most, 2);
+  assert.deepEqual(settled.map(([index]) => index).sort(), [0, 1, 2, 3]);
+  prefetcher.aim([0, 1, 2]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(asked.slice(4), [1]);
+});
+
+test("objects without pictures are named", () => {
+  const why = (uid, extra = {}) => whyNot({ ...picture, "00080016": element(uid), ...extra });
+  assert.match(why("1.2.840.10008.5.1.4.1.1.88.33").name, /structured report/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.88.59").name, /key object/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.104.1").name, /document/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.11.1").name, /presentation state/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.481.3").name, /radiotherapy/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.481.5").name, /radiotherapy/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.9.1.1").name, /waveform/);
+  assert.match(why("1.2.840.10008.5.1.4.1.1.66.4").name, /segmentation/);
+  assert.match(
+    why("1.2.840.10008.5.1.4.1.1.77.1.4.1", {
+      "00083002": element("1.2.840.10008.1.2.4.103"),
+    }).name,
+    /video/,
+  );
+  assert.match(whyNot({ "00080016": element("1.2.3") }).name, /without pixels/);
+});
+
+test("pictures are pictures", () => {
+  for (const uid of [
+    "1.2.840.10008.5.1.4.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.4",
+    "1.2.840.10008.5.1.4.1.1.7",
+    "1.2.840.10008.5.1.4.1.1.6.1",
+    "1.2.840.10008.5.1.4.1.1.481.1",
+    "1.2.840.10008.5.1.4.1.1.481.2",
+    "1.2.840.10008.5.1.4.1.1.12.1",
+    "1.2.840.10008.5.1.4.1.1.128",
+  ]) {
+    assert.equal(whyNot({ ...picture, "00080016": element(uid) }), undefined, uid);
+  }
+  assert.equal(maybePictures({ modality: "CT" }), true);
+  assert.equal(maybePictures({ modality: "SR" }), false);
+  assert.equal(
+    maybePictures({
+      modality: "SR",
+      sopClasses: ["1.2.840.10008.5.1.4.1.1.7"],
+    }),
+    true,
+  );
+});
+
+test("a picture of somebody else is noticed", () => {
+  const patient = { id: "123456", name: "DOE^Jane" };
+  assert.equal(contradiction(named("123456", "Doe^Jane^^"), patient), undefined);
+  assert.equal(contradiction({}, patient), undefined);
+  assert.deepEqual(contradiction(named("123456", "ROE^John"), patient), {
+    id: "123456",
+    name: "ROE^John",
+  });
+  assert.ok(contradiction(named("99", "DOE^Jane"), patient));
+});
+
+test("facts are written for people", () => {
+  assert.equal(personName("DOE^Jane^M^Dr=山田^花子"), "DOE, Jane M");
+  assert.equal(personName(""), "");
+  assert.equal(date("20261124"), "2026-11-24");
+  assert.equal(date("before lunch"), "before lunch");
+  assert.equal(time("142501.123"), "14:25:01");
+  assert.equal(measure(-0.04), "0");
+  assert.equal(windowText({ width: 400, center: 40 }), "W 400  L 40");
+});
+
+test("keys are left to fields, dialogs, the browser and focused buttons", () => {
+  const press = (key, closest = () => null, rest = {}) =>
+    actionOf({ key, target: { closest }, ...rest });
+  assert.equal(press("R"), "reset");
+  assert.equal(press("w"), "mode:window");
+  assert.equal(press("ArrowDown"), "next");
+  assert.equal(press("r", undefined, { ctrlKey: true }), undefined);
+  assert.equal(
+    press("r", (selector) => (selector.startsWith("input") ? {} : null)),
+    undefined,
+  );
+  assert.equal(
+    press(" ", (selector) => (selector.startsWith("button") ? {} : null)),
+    undefined,
+  );
+});
+
+test("statuses say what happened, parts are cut at their boundary", () => {
+  assert.equal(kindOfStatus(401), "session");
+  assert.equal(kindOfStatus(404), "missing");
+  assert.equal(kindOfStatus(415), "refused");
+  assert.equal(kindOfStatus(0), "network");
+  assert.equal(kindOfStatus(503), "server");
+  const body = new TextEncoder().encode("--b\r\nContent-Type: x\r\n\r\nabc\r\n--b--\r\n");
+  const part = firstPart(body, 'multipart/related; boundary="b"');
+  assert.equal(new TextDecoder().decode(part), "abc");
+  assert.throws(() => firstPart(body.slice(0, 20), "multipart/related; boundary=b"));
+});
