@@ -72,7 +72,10 @@ class Supervisor:
 
     async def prepare(self) -> None:
         """Bring database, static files and the local rows up to date."""
-        await self.manage("migrate", "--noinput", "--verbosity", "0")
+        migrate = ["migrate", "--noinput", "--verbosity", "0"]
+        await self.manage(*migrate)
+        if not self.variables.get("REDIS_URL"):  # then the channel layer has its own SQLite file
+            await self.manage(*migrate, "--database", "channels")
         stamp = self.environment.run_dir / "static.stamp"
         fingerprint = static_fingerprint()
         known = stamp.read_text(encoding="ascii") if stamp.exists() else ""
@@ -110,14 +113,20 @@ class Supervisor:
         port = str(self.environment.port)
         web = ["-b", "127.0.0.1", "-p", port, "-t", "900", "-v", "0", "--no-server-name"]
         self.add_service("web", [PYTHON, "-m", "daphne", *web, "pacs.asgi:application"])
-        celery = [PYTHON, "-m", "celery", "-A", "pacs", "worker", "--pool", "threads"]
+        # Celery warns of root at every start; in a container that is no news.
+        warnings = [
+            self.variables.get("PYTHONWARNINGS", ""),
+            "ignore:You're running the worker with superuser privileges",
+        ]
+        calm = {"PYTHONWARNINGS": ",".join(filter(None, warnings))}
+        celery = [PYTHON, "-m", "celery", "-q", "-A", "pacs", "worker", "--pool", "threads"]
         quiet = ["--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
         schedule = str(self.environment.data_dir / "celerybeat-schedule")
         queues = "ingest,render,backup,deliver,default"
         worker = ["-Q", queues, "-c", "4", "-n", "worker@%h", "-B", "-s", schedule]
-        self.add_service("worker", [*celery, *worker, *quiet])
+        self.add_service("worker", [*celery, *worker, *quiet], **calm)
         follow = ["-Q", "follow", "-c", "8", "-n", "follow@%h"]
-        self.add_service("follow", [*celery, *follow, *quiet])
+        self.add_service("follow", [*celery, *follow, *quiet], **calm)
 
     async def until_healthy(self) -> None:
         """Wait for /healthz; says what is not ready when that takes long."""
@@ -130,7 +139,7 @@ class Supervisor:
             if loop.time() > complain_at:
                 complain_at = loop.time() + HEALTH_PATIENCE_SECONDS
                 self.console.say(f"Still waiting for the portal: {body[:500]}")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
 
     async def announce(self) -> None:
         """Wait until all is ready, load the demo, print where to go."""
