@@ -19,7 +19,9 @@ from studies.consumers import WorklistConsumer  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": DataPlane(fallback=pages),
-        "websocket": URLRouter([path("ws/worklist/", WorklistConsumer.as_asgi())]),
+        "websocket": URLRouter(
+            [path("ws/worklist/", WorklistConsumer.as_asgi())]  # type: ignore[list-item, arg-type]
+        ),
     }
 )
 

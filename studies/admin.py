@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -221,7 +221,6 @@ class StudyGrantAdmin(ScopedAdmin):
     fields = ("study", "user", "expires_at")
     raw_id_fields = ("study",)
     search_fields = ("=study__study_instance_uid", "user__username")
-    actions: ClassVar = []
 
     def site_of(self, obj: StudyGrant) -> int:
         return obj.study.site_id
@@ -238,6 +237,7 @@ class StudyGrantAdmin(ScopedAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: StudyGrant, form: Any, change: bool) -> None:
-        obj.granted_by = request.user
+        actor: Any = request.user
+        obj.granted_by = actor
         obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -63,9 +63,10 @@ def _logout(request: HttpRequest, extra_context: Any = None) -> HttpResponseBase
     return Logout.as_view()(request)
 
 
-admin.site.login = _login
-admin.site.logout = _logout
-admin.site.password_change = _password_change
+portal: Any = admin.site
+portal.login = _login
+portal.logout = _logout
+portal.password_change = _password_change
 # Roles take the place of groups; the throttle's own tables hold typed text and are nobody's read.
 for _model in (Group, AccessAttempt, AccessFailureLog, AccessLog):
     if admin.site.is_registered(_model):
@@ -181,10 +182,9 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         with transaction.atomic():
-            response: HttpResponseBase = super().user_change_password(request, id, form_url)
-        return response
+            return super().user_change_password(request, id, form_url)
 
 
 @admin.register(Membership)

@@ -39,7 +39,7 @@ def check_demo_accounts(
     return [checks.Error(MESSAGE, hint=HINT, id="accounts.E001")]
 
 
-def refuse_demo_accounts(**kwargs: Any) -> None:
+def refuse_demo_accounts() -> None:
     """Called where web and worker start: raises ImproperlyConfigured while the demo is there."""
     if not getattr(settings, "REFUSE_DEMO_ACCOUNTS", False):
         return
@@ -57,9 +57,18 @@ def refuse_demo_accounts(**kwargs: Any) -> None:
         raise ImproperlyConfigured(f"{MESSAGE}. {HINT}")
 
 
+def _stop_worker(**kwargs: Any) -> None:
+    """Celery logs what a receiver raises and goes on; only an exit stops it."""
+    try:
+        refuse_demo_accounts()
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from error
+
+
 def register() -> None:
-    """Register the checks, and refuse in the worker; called once at start."""
-    from celery.signals import celeryd_init
+    """Register the checks, and refuse in worker and beat; called once at start."""
+    from celery.signals import beat_init, celeryd_init
 
     checks.register(check_demo_accounts, checks.Tags.database)
-    celeryd_init.connect(refuse_demo_accounts, dispatch_uid="refuse-demo-accounts")
+    celeryd_init.connect(_stop_worker, dispatch_uid="refuse-demo-accounts")
+    beat_init.connect(_stop_worker, dispatch_uid="refuse-demo-accounts")

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET, require_POST
 
 from pacs.accounts import sessions
@@ -27,7 +26,7 @@ class Logout(LogoutView):
 
     http_method_names = ["post", "options"]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = super().dispatch(request, *args, **kwargs)
         if request.method == "POST":
             response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
