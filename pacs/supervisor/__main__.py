@@ -195,6 +195,8 @@ class Supervisor:
             self._preparing.signal_group(signal.SIGKILL)
         _, late = await asyncio.wait(running, timeout=GRACE_SECONDS)
         if late:
+            names = [service.name for service in self.services if service.running]
+            self.console.say(f"Ending {', '.join(names)}, still busy after {GRACE_SECONDS:g} s")
             for service in self.services:
                 service.kill()
             await asyncio.wait(running, timeout=2)
