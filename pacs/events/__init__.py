@@ -7,6 +7,8 @@ which leaves a thread and its descriptors behind for every call.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 from typing import Any
 
@@ -14,6 +16,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 SEND_TIMEOUT = 5.0
+QUEUE_LIMIT = 10_000
 
 
 def group_name(site_id: int) -> str:
@@ -46,41 +49,57 @@ def publish(type: str, *, site: int, study: int | None = None, **extra: Any) -> 
 
 
 class Sender:
-    """One long-lived event-loop thread that hands messages to the channel layer."""
+    """One long-lived event-loop thread that hands messages to the channel layer, in order."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue: asyncio.Queue[tuple[str, dict[str, Any]]] | None = None
         self._pid = 0
-        self._pending = 0
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Queue a group message; never blocks, never raises. A lost one is found by its number."""
-        asyncio.run_coroutine_threadsafe(self._send(group, message), self._running_loop())
+        loop, queue = self._running()
+        loop.call_soon_threadsafe(self._put, queue, (group, message))
 
-    async def _send(self, group: str, message: dict[str, Any]) -> None:
+    @staticmethod
+    def _put(
+        queue: asyncio.Queue[tuple[str, dict[str, Any]]], item: tuple[str, dict[str, Any]]
+    ) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            queue.put_nowait(item)
+
+    async def _drain(self, queue: asyncio.Queue[tuple[str, dict[str, Any]]]) -> None:
+        """One message after another: the channel layer's pool stays at one connection."""
         from channels.layers import get_channel_layer
 
-        layer = get_channel_layer()
-        if layer is None:
-            return
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await layer.group_send(group, {"type": "site.event", "event": message})
-        except Exception as error:
-            log.warning("event not sent", group=group, error=type(error).__name__)
+        while True:
+            group, message = await queue.get()
+            layer = get_channel_layer()
+            if layer is None:
+                continue
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await layer.group_send(group, {"type": "site.event", "event": message})
+            except Exception as error:
+                log.warning("event not sent", group=group, error=type(error).__name__)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        import os
-
+    def _running(
+        self,
+    ) -> tuple[asyncio.AbstractEventLoop, asyncio.Queue[tuple[str, dict[str, Any]]]]:
         with self._lock:
-            if self._loop is None or self._pid != os.getpid():
+            if self._loop is None or self._queue is None or self._pid != os.getpid():
                 self._pid = os.getpid()
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="event-sender", daemon=True
-                ).start()
-            return self._loop
+                self._queue = asyncio.Queue(QUEUE_LIMIT)
+                threading.Thread(target=self._run, name="event-sender", daemon=True).start()
+            return self._loop, self._queue
+
+    def _run(self) -> None:
+        assert self._loop is not None
+        assert self._queue is not None
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._drain(self._queue))
 
 
 sender = Sender()

@@ -156,7 +156,6 @@ STORAGES = {
 }
 CACHE_DIR = DATA_DIR / "cache"
 
-CELERY_QUEUES = ("follow", "ingest", "render", "backup", "deliver", "default")
 BROKER_DIR = Path(envstr("PACS_BROKER_DIR", str(DATA_DIR / "broker")))
 CELERY_BROKER_URL = REDIS_URL or "lightboxfs://"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
@@ -315,4 +314,4 @@ DEMO = False
 LOG_LEVEL = envstr("PACS_LOG_LEVEL", "INFO")
 LOG_JSON = envbool("PACS_LOG_JSON", False)
 LOGGING_CONFIG = "pacs.logs.configure"
-LOGGING: dict[str, Any] = {}
+LOGGING: dict[str, Any] = {"version": 1}
