@@ -42,7 +42,8 @@ STUDIES_PATH = re.compile(
 )
 UID = re.compile(r"[0-9.]{1,64}")
 QUICK_THREADS = 8
-SLOW_THREADS = 4
+STORE_THREADS = 4
+PICTURE_THREADS = 2
 ALLOW = "GET, HEAD, OPTIONS"
 ALLOW_UPLOAD = "POST, OPTIONS"
 SEARCHES = frozenset({"series", "instances"})
@@ -56,12 +57,13 @@ class DataPlane:
     def __init__(self, fallback: Any) -> None:
         self._fallback: Asgi = fallback
         self._quick = Pool(QUICK_THREADS, "dataplane")
-        self._slow = Pool(SLOW_THREADS, "dataplane-slow")
+        self._stores = Pool(STORE_THREADS, "dataplane-store")
+        self._pictures = Pool(PICTURE_THREADS, "dataplane-pictures")
         self._authority = Authority(self._quick)
         self._instances = Instances(self._quick)
-        self._wado = Wado(self._quick, self._slow, self._instances)
-        self._rendered = Rendered(self._slow, self._instances)
-        self._upload = Upload(self._quick, self._slow)
+        self._wado = Wado(self._quick, self._pictures, self._instances)
+        self._rendered = Rendered(self._pictures, self._instances)
+        self._upload = Upload(self._quick, self._stores)
         authority.connect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +93,12 @@ class DataPlane:
             await exchange.fail(answer)
         finally:
             await exchange.close()
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._quick.close()
+        self._stores.close()
+        self._pictures.close()
 
     async def _take(self, exchange: Exchange) -> None:
         if exchange.method != "POST":

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from studies import archive
 from studies.dicom.frames import FrameIndex
+from studies.dicom.syntaxes import EXPLICIT_BE
 from studies.dicomweb.authority import StudyRef
 from studies.dicomweb.errors import NotFoundError
 from studies.dicomweb.pool import Pool
@@ -91,12 +92,17 @@ class Location:
         self._frames: FrameIndex | None = None
 
     @property
-    def frames(self) -> FrameIndex | None:
-        """The frame index; None where the instance has no pixel data."""
-        if self._frames is None and self._index_text:
+    def frames(self) -> FrameIndex:
+        """Where the frames are; none where the instance has no pixel data."""
+        if self._frames is None:
             self._frames = FrameIndex.from_json(self._index_text)
             self._index_text = ""
         return self._frames
+
+    @property
+    def needs_decode(self) -> bool:
+        """Whether no client could use the stored bytes: no byte range, or big endian."""
+        return self.frames.needs_decode or self.transfer_syntax_uid == EXPLICIT_BE
 
 
 COLUMNS = (

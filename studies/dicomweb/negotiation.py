@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from studies.dicom.syntaxes import EXPLICIT_LE, IMPLICIT_LE
 from studies.dicomweb.errors import NotAcceptableError
 
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 OCTET_STREAM = "application/octet-stream"
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 
 # Uncompressed little endian frames are the same bytes in both.
-NATIVE = frozenset({"1.2.840.10008.1.2", EXPLICIT_LITTLE_ENDIAN})
+NATIVE = frozenset({IMPLICIT_LE, EXPLICIT_LE})
 
 # PS3.18 table 8.7.3-5, and the syntaxes that have no default there.
 MEDIA_TYPES = {
@@ -116,7 +116,7 @@ def frame_form(accept: str, stored: str, needs_decode: bool, many: bool) -> Fram
     more than one frame, which only multipart can carry. Raises NotAcceptableError.
     """
     decoded = needs_decode or stored in NATIVE
-    actual = EXPLICIT_LITTLE_ENDIAN if decoded else stored
+    actual = EXPLICIT_LE if decoded else stored
     own_type = OCTET_STREAM if decoded else MEDIA_TYPES.get(stored, OCTET_STREAM)
     for one in wanted(accept):
         if one.is_anything:
@@ -133,11 +133,9 @@ def frame_form(accept: str, stored: str, needs_decode: bool, many: bool) -> Fram
             return FrameForm(multipart, own_type, actual, needs_decode)
         if part == OCTET_STREAM and as_stored:
             return FrameForm(multipart, OCTET_STREAM, actual, needs_decode)
-        if part in {OCTET_STREAM, "*/*"} and syntax in {"", EXPLICIT_LITTLE_ENDIAN}:
+        if part in {OCTET_STREAM, "*/*"} and syntax in {"", EXPLICIT_LE}:
             # Octet stream without a transfer syntax means uncompressed.
-            return FrameForm(
-                multipart, OCTET_STREAM, EXPLICIT_LITTLE_ENDIAN, needs_decode or not decoded
-            )
+            return FrameForm(multipart, OCTET_STREAM, EXPLICIT_LE, needs_decode or not decoded)
         if part == own_type and (not syntax or as_stored):
             return FrameForm(multipart, own_type, actual, needs_decode)
         if part == "image/*" and own_type.startswith("image/") and (not syntax or as_stored):

@@ -24,6 +24,10 @@ class Pool:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: self._do(job, *args, **kwargs))
 
+    def close(self) -> None:
+        """Let the threads end."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
     @staticmethod
     def _do(job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         close_old_connections()

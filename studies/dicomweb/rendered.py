@@ -23,8 +23,8 @@ NOT_SHOWN = "This instance has no picture that can be shown."
 class Rendered:
     """Pictures for people, made on the server."""
 
-    def __init__(self, slow: Pool, instances: Instances) -> None:
-        self._slow = slow
+    def __init__(self, pictures: Pool, instances: Instances) -> None:
+        self._pictures = pictures
         self._instances = instances
 
     async def rendered(
@@ -44,7 +44,7 @@ class Rendered:
             await exchange.begin(304, [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT])
             await exchange.end()
             return
-        picture = await self._slow.run(_render, location, int(frame) - 1, kind)
+        picture = await self._pictures.run(_render, location, int(frame), kind)
         await self._send(exchange, kind, etag, picture)
 
     async def thumbnail(
@@ -65,7 +65,7 @@ class Rendered:
             await exchange.begin(304, [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT])
             await exchange.end()
             return
-        picture = await self._slow.run(_thumbnail, location, size)
+        picture = await self._pictures.run(_thumbnail, location, size)
         await self._send(exchange, JPEG, etag, picture)
 
     @staticmethod
@@ -90,7 +90,9 @@ def _viewport(exchange: Exchange) -> int:
 
 def _render(location: Location, frame: int, kind: str) -> bytes:
     try:
-        return pixel_service().render(archive.local_path(location.archive_key), frame, kind)
+        return pixel_service().render(
+            archive.local_path(location.archive_key), frame, format="png" if kind == PNG else "jpeg"
+        )
     except PixelError:
         raise NotFoundError(NOT_SHOWN) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 
@@ -33,9 +33,9 @@ DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 class Upload:
     """Takes one file a request."""
 
-    def __init__(self, quick: Pool, slow: Pool) -> None:
+    def __init__(self, quick: Pool, stores: Pool) -> None:
         self._quick = quick
-        self._slow = slow
+        self._stores = stores
 
     async def receive(self, exchange: Exchange, identity: Identity) -> None:
         """201 stored, 200 duplicate, 202 quarantined; refuses before it reads the body."""
@@ -53,11 +53,11 @@ class Upload:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
         site = await self._quick.run(_site, identity.principal, slug)
-        with await self._slow.run(_spool) as spool:
+        with await self._stores.run(_spool) as spool:
             digest = await self._fill(spool, exchange, hashed=bool(expected))
             if expected and digest != expected.lower():
                 raise BadRequestError("The body is not the one that X-Content-SHA256 names.")
-            answer = await self._slow.run(_store, spool, identity, site)
+            answer = await self._stores.run(_store, spool, identity, site)
         await exchange.json(STATUS[answer["outcome"]], answer)
 
     async def _fill(self, spool: IO[bytes], exchange: Exchange, *, hashed: bool) -> str:
@@ -74,7 +74,7 @@ class Upload:
             waiting.append(chunk)
             held += len(chunk)
             if held >= BATCH:
-                await self._slow.run(spool.writelines, waiting)
+                await self._stores.run(spool.writelines, waiting)
                 waiting, held = [], 0
         spool.writelines(waiting)
         return digest.hexdigest() if hashed else ""
@@ -83,7 +83,7 @@ class Upload:
 def _spool() -> IO[bytes]:
     directory = ingest.spool_dir()
     directory.mkdir(parents=True, exist_ok=True)
-    return tempfile.SpooledTemporaryFile(IN_MEMORY, dir=directory)
+    return cast("IO[bytes]", tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(directory)))
 
 
 def _site(principal: Principal, slug: str) -> Site:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import F
 
 from studies import archive, documents
+from studies.dicom.pixels.client import PixelError
 from studies.dicomweb.authority import StudyRef
 from studies.dicomweb.errors import BadRequestError, NotFoundError
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header
@@ -49,9 +50,9 @@ def _multipart(part_type: str, boundary: bytes) -> Header:
 class Wado:
     """Retrieval. Every method has an authorised study in hand."""
 
-    def __init__(self, quick: Pool, slow: Pool, instances: Instances) -> None:
+    def __init__(self, quick: Pool, pictures: Pool, instances: Instances) -> None:
         self._quick = quick
-        self._slow = slow
+        self._pictures = pictures
         self._instances = instances
 
     # Metadata
@@ -165,14 +166,14 @@ class Wado:
         location = await self._instances.find(study, series_uid, sop_uid)
         numbers = _frame_numbers(listed)
         index = location.frames
-        if index is None or index.count == 0:
+        if index.count == 0:
             raise NotFoundError("This instance has no frames.")
         if max(numbers) > index.count:
             raise NotFoundError(f"This instance has {index.count} frames.")
         form = frame_form(
             exchange.headers.get("accept", ""),
             location.transfer_syntax_uid,
-            index.needs_decode,
+            location.needs_decode,
             len(numbers) > 1,
         )
         etag = f'W/"{location.etag}-{listed}-{form.media_type}-{form.transfer_syntax_uid}"'
@@ -195,7 +196,7 @@ class Wado:
             await exchange.answer(200, headers, b"".join((head, data, tail)))
             return
         if not form.decode:
-            sizes = sum(length for n in numbers for _, length in index.spans(n - 1))
+            sizes = sum(length for n in numbers for _, length in index.spans(n))
             total = sizes + len(numbers) * (len(head) + 2) - 2 + len(tail)
             headers.append((b"content-length", b"%d" % total))
         await exchange.begin(200, headers)
@@ -208,12 +209,9 @@ class Wado:
     async def _frame(self, location: Location, number: int, form: FrameForm) -> bytes:
         """One frame's bytes, as stored or decoded. Numbers count from 1."""
         if form.decode:
-            return await self._slow.run(_decoded_frame, location.archive_key, number - 1)
-        index = location.frames
-        if index is None:
-            raise NotFoundError
+            return await self._pictures.run(_decoded_frame, location.archive_key, number)
         file = await self._instances.open(location)
-        spans = index.spans(number - 1)
+        spans = location.frames.spans(number)
         if len(spans) == 1:
             return await self._instances.read(file, *spans[0])
         return b"".join([await self._instances.read(file, *span) for span in spans])
@@ -226,17 +224,17 @@ class Wado:
         """The value of Pixel Data: native in one part, encapsulated one part a frame."""
         location = await self._instances.find(study, series_uid, sop_uid)
         index = location.frames
-        if index is None or index.count == 0:
+        if index.count == 0:
             raise NotFoundError("This instance has no pixel data.")
-        if location.transfer_syntax_uid not in NATIVE or index.needs_decode:
+        if location.transfer_syntax_uid not in NATIVE or location.needs_decode:
             listed = ",".join(str(n) for n in range(1, index.count + 1))
             await self.frames(exchange, study, series_uid, sop_uid, listed)
             return
         form = frame_form(
             exchange.headers.get("accept", ""), location.transfer_syntax_uid, False, False
         )
-        start = index.spans(0)[0][0]
-        last_offset, last_length = index.spans(index.count - 1)[-1]
+        start = index.spans(1)[0][0]
+        last_offset, last_length = index.spans(index.count)[-1]
         length = last_offset + last_length - start
         before = after = b""
         headers: list[Header] = [PRIVATE, VARY_ACCEPT]
@@ -276,7 +274,10 @@ def _dicom_part(boundary: bytes, location: Location) -> bytes:
 
 
 def _decoded_frame(archive_key: str, frame: int) -> bytes:
-    return pixel_service().frame(archive.local_path(archive_key), frame)
+    try:
+        return pixel_service().frame(archive.local_path(archive_key), frame)
+    except PixelError:
+        raise NotFoundError("This frame cannot be decoded.") from None
 
 
 def _series_rows(study_pk: int, series_uid: str | None) -> list[Series]:

@@ -32,7 +32,7 @@ def thumbnail(instance_pk: int, archive_key: str, frames: int, size: int = SIZE)
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    picture = pixel_service().thumbnail(archive.local_path(archive_key), max(frames, 1) // 2, size)
+    picture = pixel_service().thumbnail(archive.local_path(archive_key), frames // 2 + 1, size)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     draft.write_bytes(picture)
