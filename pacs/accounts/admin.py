@@ -155,6 +155,9 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         here = Membership.objects.filter(site__in=sites_of(request)).values("user")
         return rows.filter(is_superuser=False, pk__in=here)
 
+    def site_of(self, obj: User) -> int | None:
+        return services.only_site(obj)
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if obj is not None and not services.may_administer_user(request.user, obj):
             return False

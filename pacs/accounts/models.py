@@ -108,6 +108,7 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        verbose_name = "API token"
         ordering: ClassVar = ["-created_at"]
 
     def __str__(self) -> str:

@@ -50,6 +50,12 @@ def may_administer_user(actor: Any, user: User) -> bool:
     return administered_users(actor).filter(pk=user.pk).exists()
 
 
+def only_site(user: User) -> int | None:
+    """The site that what is done to a user is filed under: the only one, or none."""
+    sites = set(user.memberships.values_list("site_id", flat=True))
+    return sites.pop() if len(sites) == 1 else None
+
+
 def _require_site(actor: Any, site: Site) -> None:
     if site.pk not in administered_sites(actor):
         raise NotAllowed("You do not administer this site.")
@@ -140,7 +146,14 @@ def create_user(
             raise NotAllowed("A new user needs a role at your site.")
         user.full_clean()
         user.save()
-        audit.record("user.created", actor=actor, address=address, detail={"user": user.pk})
+        sites = {site.pk for site, _ in roles}
+        audit.record(
+            "user.created",
+            actor=actor,
+            site=sites.pop() if len(sites) == 1 else None,
+            address=address,
+            detail={"user": user.pk},
+        )
         for site, role in roles:
             grant_role(actor, user, site, role, address=address)
     return user
@@ -153,7 +166,13 @@ def set_password(actor: Any, user: User, password: str, *, address: str = "") ->
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
-        audit.record("user.password", actor=actor, address=address, detail={"user": user.pk})
+        audit.record(
+            "user.password",
+            actor=actor,
+            site=only_site(user),
+            address=address,
+            detail={"user": user.pk},
+        )
 
 
 def issue_token(
@@ -186,7 +205,7 @@ def issue_token(
         audit.record(
             "token.created",
             actor=actor,
-            site=sites[0] if len(sites) == 1 else None,
+            site=only_site(user),
             address=address,
             detail={"token": token.pk, "user": user.pk, "scopes": scopes, "days": days},
         )
@@ -205,6 +224,7 @@ def revoke_token(actor: Any, token: ApiToken, *, address: str = "") -> bool:
         audit.record(
             "token.revoked",
             actor=actor,
+            site=only_site(token.user),
             address=address,
             detail={"token": token.pk, "user": token.user_id},
         )

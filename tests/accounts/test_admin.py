@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from pacs import audit
 from pacs.accounts.models import ApiToken, Membership, Role, Site, User
 from pacs.audit.models import AuditEvent
 from tests.conftest import person
@@ -260,6 +261,20 @@ class TestSiteAdministratorMay:
         assert response.status_code == 302
         assert ApiToken.find(secret) is None
         assert AuditEvent.objects.filter(action="token.revoked").exists()
+
+    def test_read_what_happened_at_the_own_site(
+        self, at_site: Client, technician: User, stranger: User, site: Site, other_site: Site
+    ) -> None:
+        for place, who in [(site, technician), (other_site, stranger)]:
+            audit.record("report.read", actor=who, site=place)
+        page = at_site.get(reverse("admin:audit_auditevent_changelist")).content.decode()
+        assert "technician" in page
+        assert "stranger" not in page
+        mine, theirs = AuditEvent.objects.filter(action="report.read").order_by("id")
+        view = "admin:audit_auditevent_change"
+        assert at_site.get(reverse(view, args=[mine.pk])).status_code == 200
+        assert at_site.get(reverse(view, args=[theirs.pk])).status_code == 302
+        assert at_site.post(reverse(view, args=[mine.pk]), {"action": "x"}).status_code == 403
 
     def test_set_the_time_zone_of_the_own_site(self, at_site: Client, site: Site) -> None:
         response = at_site.post(

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import unescape
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
 
 from pacs.accounts.models import Site, User
 from pacs.audit.models import AuditEvent
 from pacs.events.models import SiteEvent
 from studies.models import OrthancServer, Priority, QuarantinedFile, Study, StudyGrant
+from studies.services import ingest
 
 SECRET = "a-webhook-secret-of-length"
 
@@ -138,6 +144,26 @@ class TestQuarantine:
         url = reverse("admin:studies_quarantinedfile_change", args=[theirs.pk])
         assert at_site.get(url).status_code == 302
         assert AuditEvent.objects.filter(action="quarantine.opened").count() == 1
+
+    def test_a_readable_header_is_shown_in_plain_fields(self, at_site: Client, site: Site) -> None:
+        original = dcmread(get_testdata_file("CT_small.dcm"))
+        for patient_id in ["P1", "P2"]:
+            original.PatientID = patient_id
+            original.PatientName = "<img onerror=x>^Jane"
+            original.SOPInstanceUID = generate_uid()
+            original.file_meta.MediaStorageSOPInstanceUID = original.SOPInstanceUID
+            stream = BytesIO()
+            original.save_as(stream)
+            stream.seek(0)
+            result = ingest.store(stream, source="test", site=site)
+        assert result.outcome == "quarantined"
+        file = QuarantinedFile.objects.get()
+        url = reverse("admin:studies_quarantinedfile_change", args=[file.pk])
+        page = at_site.get(url).content.decode()
+        assert "PatientID: P2" in page
+        assert "Modality: CT" in page
+        assert file.words in unescape(page)
+        assert "<img onerror" not in page
 
     def test_nobody_changes_or_deletes(self, at_all: Client, site: Site) -> None:
         file = quarantined(site)
