@@ -22,6 +22,7 @@ class Reason(StrEnum):
     UNSUPPORTED_SYNTAX = "unsupported-syntax"
     CONFLICT = "conflicting-content"
     OTHER_PATIENT = "other-patient"
+    MISMATCH_META = "uid-mismatch"
 
 
 WORDS: dict[Reason, str] = {
@@ -39,6 +40,7 @@ WORDS: dict[Reason, str] = {
     Reason.UNSUPPORTED_SYNTAX: "The file's transfer syntax is missing or unknown.",
     Reason.CONFLICT: "Another image with the same UID is already stored; that one was kept.",
     Reason.OTHER_PATIENT: "The study already belongs to a patient with another ID.",
+    Reason.MISMATCH_META: "The file names one image in its preface and another in its header.",
 }
 
 

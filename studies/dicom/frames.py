@@ -1,14 +1,15 @@
-"""Where each frame's bytes lie in the file, so that a frame is one seek and one read (PS3.5 A.4)."""
+"""Where each frame's bytes lie in the file: a frame is one seek and one read (PS3.5 A.4)."""
 
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.gate import Gate, PixelLocation
 from studies.dicom.header import Facts
+from studies.dicom.syntaxes import is_encapsulated, is_video
 
 MAX_FRAMES = 100_000
 Span = tuple[int, int]
@@ -64,24 +65,23 @@ def index(gate: Gate, facts: Facts) -> FrameIndex:
     pixel = gate.pixel
     if pixel is None:
         return FrameIndex(0)
-    if not facts.rows or not facts.columns or not facts.bits_allocated:
+    rows, columns, bits = facts.rows or 0, facts.columns or 0, facts.bits_allocated or 0
+    samples = facts.samples_per_pixel
+    if not (0 < rows <= 65535 and 0 < columns <= 65535 and 0 < bits <= 64 and 0 < samples <= 64):
         raise GateError(Reason.BAD_PIXELS)
     if not 1 <= facts.number_of_frames <= MAX_FRAMES:
         raise GateError(Reason.BAD_PIXELS)
-    if facts.rows < 0 or facts.columns < 0 or not 1 <= facts.bits_allocated <= 64:
+    if pixel.encapsulated != is_encapsulated(gate.transfer_syntax_uid):
         raise GateError(Reason.BAD_PIXELS)
     if pixel.encapsulated:
-        return _encapsulated(pixel, facts.number_of_frames)
-    return _native(pixel, facts)
+        return _encapsulated(pixel, facts.number_of_frames, gate.transfer_syntax_uid)
+    if facts.photometric_interpretation == "YBR_FULL_422" and samples == 3:
+        samples = 2  # two luminance samples share one pair of colours (PS3.3 C.7.6.3.1.2)
+    return _native(pixel, rows * columns * samples * bits, facts.number_of_frames)
 
 
-def _native(pixel: PixelLocation, facts: Facts) -> FrameIndex:
-    assert facts.rows and facts.columns and facts.bits_allocated
-    samples = facts.rows * facts.columns * facts.samples_per_pixel
-    if facts.photometric_interpretation == "YBR_FULL_422" and facts.samples_per_pixel == 3:
-        samples = facts.rows * facts.columns * 2
-    bits = samples * facts.bits_allocated
-    count = facts.number_of_frames
+def _native(pixel: PixelLocation, bits: int, count: int) -> FrameIndex:
+    """Frames of `bits` each, one after the other (PS3.5 8.1.1)."""
     needed = (bits * count + 7) // 8
     if pixel.length < needed:
         # A header that claims the impossible is nonsense; one that misses some bytes was cut.
@@ -93,10 +93,14 @@ def _native(pixel: PixelLocation, facts: Facts) -> FrameIndex:
     return FrameIndex(count, native=(pixel.offset, (bits + 7) // 8))
 
 
-def _encapsulated(pixel: PixelLocation, count: int) -> FrameIndex:
+def _encapsulated(pixel: PixelLocation, count: int, syntax: str) -> FrameIndex:
     fragments = pixel.fragments
+    if not any(length for _, length in fragments):
+        raise GateError(Reason.BAD_PIXELS)
+    if is_video(syntax):  # one stream; only a player can tell its frames apart
+        return FrameIndex(count, needs_decode=True) if count > 1 else FrameIndex(1, parts=(fragments,))
     if len(fragments) < count:
-        raise GateError(Reason.BAD_PIXELS if not fragments else Reason.TRUNCATED_PIXELS)
+        raise GateError(Reason.BAD_PIXELS)
     if count == 1:
         return FrameIndex(1, parts=(fragments,))
     if len(fragments) == count:
@@ -106,20 +110,22 @@ def _encapsulated(pixel: PixelLocation, count: int) -> FrameIndex:
         return FrameIndex(count, needs_decode=True)
     bounds = [*starts, len(fragments)]
     return FrameIndex(
-        count, parts=tuple(fragments[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+        count, parts=tuple(fragments[a:b] for a, b in pairwise(bounds))
     )
 
 
 def _starts(pixel: PixelLocation, count: int) -> list[int] | None:
-    """The number of each frame's first fragment by an offset table, or None where there is none."""
-    table = pixel.extended_offsets or pixel.offset_table
-    if len(table) != count:
-        return None
+    """The number of each frame's first fragment, or None where the file does not tell.
+
+    By the extended or the basic offset table; where those are missing or wrong, by the fragments
+    that begin as a compressed image does.
+    """
     begin = pixel.fragments[0][0] - 8
-    positions = [offset - 8 - begin for offset, _ in pixel.fragments]
-    starts = [bisect_left(positions, wanted) for wanted in table]
-    exact = all(
-        at < len(positions) and positions[at] == wanted
-        for at, wanted in zip(starts, table, strict=True)
-    )
-    return starts if exact and starts[0] == 0 and starts == sorted(set(starts)) else None
+    numbers = {offset - 8 - begin: at for at, (offset, _) in enumerate(pixel.fragments)}
+    # Extended offsets count value bytes and items alike, as the basic ones do (PS3.3 C.7.6.3.1.8).
+    for table in (pixel.extended_offsets, pixel.offset_table):
+        starts = [numbers.get(wanted, -1) for wanted in table]
+        if len(starts) == count and starts[0] == 0 and all(a < b for a, b in pairwise(starts)):
+            return starts
+    starts = [at for at, is_start in enumerate(pixel.starts_frame) if is_start]
+    return starts if len(starts) == count and starts[0] == 0 else None
