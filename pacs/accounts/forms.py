@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
+from django.utils.crypto import salted_hmac
 
 from pacs.accounts.models import User
 
@@ -23,7 +24,11 @@ class LoginForm(AuthenticationForm):
         self.fields["username"].label = "User name"
 
     def clean_username(self) -> str:
-        """The stored spelling of the name, else lower case: every spelling counts as one."""
+        """The stored spelling of the name: every spelling counts as one.
+
+        A name that nobody has may be a password in the wrong field: the throttle counts and keeps
+        a keyed digest instead.
+        """
         typed: str = self.cleaned_data["username"]
         stored = User.objects.filter(username__iexact=typed).values_list("username", flat=True)
-        return stored.first() or typed.lower()
+        return stored.first() or salted_hmac("login.unknown", typed.lower()).hexdigest()

@@ -66,6 +66,7 @@ def test_a_wrong_password_is_audited_without_typed_text(client: Client, radiolog
     assert post(client, "my-secret-password", "x").status_code == 200
     known, unknown = AuditEvent.objects.order_by("id")
     assert (known.action, known.outcome, known.actor_id) == ("login", "refused", radiologist.pk)
+    assert "my-secret-password" not in str(AccessAttempt.objects.values())
     assert (unknown.actor_id, unknown.actor_name, unknown.detail) == (None, "", {})
 
 
@@ -118,6 +119,11 @@ class TestAfterFiveFailures:
     def test_fifteen_minutes_later_it_is_open_again(self, client: Client, password: str) -> None:
         AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=15, seconds=1))
         assert post(client, "radiologist", password).status_code == 302
+
+
+def test_unknown_names_are_throttled_alike(client: Client, db: None) -> None:
+    statuses = [post(client, name, "x").status_code for name in ["nobody", "Nobody"] * 3]
+    assert statuses == [200, 200, 200, 200, 429, 429]
 
 
 def test_csrf_is_enforced(radiologist: User, password: str) -> None:
