@@ -79,7 +79,8 @@ class DataPlane:
         try:
             if exchange.method == "OPTIONS":
                 allow = ALLOW if route else ALLOW_UPLOAD
-                await exchange.answer(204, [(b"allow", allow.encode()), NO_STORE])
+                await exchange.begin(204, [(b"allow", allow.encode()), NO_STORE])
+                await exchange.end()
             elif route is None:
                 await self._take(exchange)
             else:
@@ -88,7 +89,7 @@ class DataPlane:
             pass
         except Exception as error:
             answer = as_answer(error)
-            if answer.status == 500:
+            if answer.status >= 500:
                 log.exception("data plane failed", error=type(error).__name__)
             await exchange.fail(answer)
         finally:

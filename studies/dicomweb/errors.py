@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import OperationalError
+
 from studies.errors import PermanentError, RetriableError
 
 
@@ -84,8 +86,8 @@ def as_answer(error: Exception) -> DicomWebError:
         return error
     if isinstance(error, PayloadTooLargeError):
         return TooLargeError()
-    if isinstance(error, FileNotFoundError | PermanentError):
+    if isinstance(error, PermanentError):
         return NotFoundError()
-    if isinstance(error, RetriableError):
+    if isinstance(error, RetriableError | OperationalError):
         return BusyError()
     return DicomWebError()

@@ -30,6 +30,7 @@ MAX_RESULTS = 1000
 MAX_OFFSET = 10**9
 MAX_PARAMETERS = 100
 MAX_VALUE = 4096
+NAME = re.compile(r"[A-Za-z0-9.]{1,64}")
 TAG = re.compile(r"[0-9A-Fa-f]{8}")
 DA = re.compile(r"[0-9]{8}")
 UID = re.compile(r"[0-9.]{1,64}")
@@ -232,7 +233,8 @@ def _apply(query: Query, keys: dict[str, Match], name: str, value: str) -> None:
         keyword = keyword_for_tag(name) if TAG.fullmatch(name) else name
         match = keys.get(keyword)
         if match is None:
-            raise BadRequestError("A parameter of the query is unknown here.")
+            shown = name if NAME.fullmatch(name) else "A parameter"
+            raise BadRequestError(f"{shown} is no search key here.")
         if keyword in query.keys:
             raise BadRequestError("A parameter of the query comes twice.")
         query.keys.append(keyword)

@@ -19,8 +19,8 @@ def _transport(send: Any) -> Any:
     """Daphne's socket behind this `send`; None with another server."""
     if not isinstance(send, partial) or not send.args:
         return None
-    transport = getattr(getattr(send.args[0], "channel", None), "transport", None)
-    return getattr(transport, "_channel", transport)
+    protocol = send.args[0]
+    return getattr(getattr(protocol, "channel", None), "transport", None)
 
 
 def _waiting(transport: Any) -> int:

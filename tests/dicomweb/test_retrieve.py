@@ -144,5 +144,4 @@ def test_file_missing_from_the_archive_fails_without_words(
     key = Instance.objects.get().archive_key
     archive.local_path(key).unlink()
     reply = client(radiologist).get(ct.path + "/frames/1")
-    assert reply.status == 404
-    assert key.encode() not in reply.body
+    assert (reply.status, reply.body) == (500, b"The server failed.\n")
