@@ -1,4 +1,4 @@
-"""Bulk-loads studies for the worklist's measurement: `python -m benchmarks.fill 100000 SITE_SLUG`."""
+"""Bulk-loads studies for the worklist's measurement: `python -m benchmarks.fill COUNT SITE`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ from pacs.accounts.models import Site  # noqa: E402
 from studies.dicom.charset import search_key  # noqa: E402
 from studies.models import Arrival, Patient, ReadingState, Study  # noqa: E402
 
-LAST = ("Meyer", "Okafor", "Nguyen", "García", "Rossi", "Novák", "Yamada", "Müller", "Kowalski", "Haddad")
+LAST = (
+    "Meyer",
+    "Okafor",
+    "Nguyen",
+    "García",
+    "Rossi",
+    "Novák",
+    "Yamada",
+    "Müller",
+    "Kowalski",
+    "Haddad",
+)
 FIRST = ("Anna", "Ben", "Clara", "David", "Elif", "Farid", "Grace", "Hugo", "Inès", "Jan")
 KINDS = (("CT", "CT chest"), ("MR", "MR knee left"), ("CR", "Chest PA"), ("US", "US abdomen"))
 
@@ -28,7 +39,11 @@ def fill(count: int, site: Site) -> None:
     for start in range(0, count, 5000):
         numbers = range(start, min(start + 5000, count))
         patients = Patient.objects.bulk_create(
-            Patient(site=site, patient_id=f"B{n:07d}", patient_name=f"{dice.choice(LAST)}^{dice.choice(FIRST)}")
+            Patient(
+                site=site,
+                patient_id=f"B{n:07d}",
+                patient_name=f"{dice.choice(LAST)}^{dice.choice(FIRST)}",
+            )
             for n in numbers
         )
         studies = []
@@ -51,7 +66,8 @@ def fill(count: int, site: Site) -> None:
                     patient_sex=dice.choice("FM"),
                     patient_age=f"{dice.randrange(1, 95):03d}Y",
                     search_text=search_key(
-                        f"{patient.patient_name.replace('^', ' ')} {patient.patient_id} A{n:07d} {description}"
+                        f"{patient.patient_name.replace('^', ' ')} {patient.patient_id}"
+                        f" A{n:07d} {description}"
                     ),
                     number_of_series=2,
                     number_of_instances=dice.randrange(1, 900),

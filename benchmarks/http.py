@@ -46,13 +46,24 @@ def _lua(values: list[str]) -> str:
 
 def rate(target: Target, paths: list[str], connections: int, seconds: int = 4) -> float:
     """Requests per second over keep-alive; raises where an answer is not 200."""
-    headers = ",".join(f'["{k}"]="{v.replace(chr(34), chr(92) + chr(34))}"' for k, v in target.headers.items())
+    headers = ",".join(
+        f'["{k}"]="{v.replace(chr(34), chr(92) + chr(34))}"' for k, v in target.headers.items()
+    )
     with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as script:
         script.write(SCRIPT % (_lua(paths), headers))
     try:
         out = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", script.name]
-            + [f"http://127.0.0.1:{target.port}"],
+            [
+                "wrk",
+                "-t1",
+                f"-c{connections}",
+                f"-d{seconds}s",
+                "--timeout",
+                "20s",
+                "-s",
+                script.name,
+                f"http://127.0.0.1:{target.port}",
+            ],
             capture_output=True,
             text=True,
             check=True,

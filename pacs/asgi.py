@@ -11,9 +11,9 @@ pages = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import path  # noqa: E402
-from studies.dicomweb.dataplane import DataPlane  # noqa: E402
 
 from studies.consumers import WorklistConsumer  # noqa: E402
+from studies.dicomweb.dataplane import DataPlane  # noqa: E402
 
 # The consumer identifies its user itself, from the same place as the data plane, per message.
 application = ProtocolTypeRouter(

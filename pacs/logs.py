@@ -43,11 +43,7 @@ def configure(_config: dict[str, Any] | None = None) -> None:
                     "foreign_pre_chain": shared,
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                        *(
-                            [structlog.processors.dict_tracebacks]
-                            if settings.LOG_JSON
-                            else []
-                        ),
+                        *([structlog.processors.dict_tracebacks] if settings.LOG_JSON else []),
                         renderer,
                     ],
                 }

@@ -55,7 +55,7 @@ def open_file(key: str) -> IO[bytes]:
 
 
 def local_path(key: str) -> Path:
-    """A file on this machine with the bytes: the archive's own, or a cached copy of a remote one."""
+    """A file here with the bytes: the archive's own, or a cached copy of a remote one."""
     storage = _storage()
     if isinstance(storage, FileSystemStorage):
         return Path(storage.path(key))

@@ -63,7 +63,9 @@ class WorklistConsumer(AsyncJsonWebsocketConsumer):
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Browsers only listen."""
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
         """Whatever is sent to us is ignored, well-formed or not."""
 
     async def site_event(self, message: dict[str, Any]) -> None:
@@ -124,9 +126,7 @@ class WorklistConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def _current(self, sites: set[int]) -> dict[int, int]:
-        found = dict(
-            SiteSequence.objects.filter(site_id__in=sites).values_list("site_id", "seq")
-        )
+        found = dict(SiteSequence.objects.filter(site_id__in=sites).values_list("site_id", "seq"))
         return {site: found.get(site, 0) for site in sites}
 
     @database_sync_to_async  # type: ignore[untyped-decorator]

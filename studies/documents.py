@@ -1,4 +1,4 @@
-"""Metadata documents: one DICOM JSON object (PS3.18 F) per instance, and series-wide caches of them.
+"""Metadata documents: DICOM JSON (PS3.18 F) of each instance, and series-wide caches of them.
 
 The default home is a table beside the index; the functions below are all that others use.
 """

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from pacs.accounts.principal import Principal, principal_of
-
-if TYPE_CHECKING:
-    from studies.models import QuarantinedFile, Study
 
 
 class StudyQuerySet(models.QuerySet["Study"]):

@@ -92,14 +92,13 @@ class Sender:
                 self._pid = os.getpid()
                 self._loop = asyncio.new_event_loop()
                 self._queue = asyncio.Queue(QUEUE_LIMIT)
-                threading.Thread(target=self._run, name="event-sender", daemon=True).start()
+                threading.Thread(
+                    target=self._loop.run_until_complete,
+                    args=(self._drain(self._queue),),
+                    name="event-sender",
+                    daemon=True,
+                ).start()
             return self._loop, self._queue
-
-    def _run(self) -> None:
-        assert self._loop is not None
-        assert self._queue is not None
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._drain(self._queue))
 
 
 sender = Sender()

@@ -1,4 +1,4 @@
-"""The embedded shape on one machine: no server to install, secrets made once in the data directory."""
+"""The embedded shape on one machine: no server to install, secrets kept in the data directory."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import ImproperlyConfigured
 
 from pacs.settings.base import *  # noqa: F403
-from pacs.settings.base import ALLOWED_HOSTS, FIELD_KEYS, SECRET_KEY
+from pacs.settings.base import FIELD_KEYS, SECRET_KEY
 from pacs.settings.env import envbool, envint, envlist
 
 if len(SECRET_KEY) < 40:

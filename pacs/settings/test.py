@@ -9,8 +9,8 @@ if "PACS_TEST_DATA_DIR" not in os.environ:
     os.environ["PACS_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="lightbox-test-")
 os.environ["PACS_DATA_DIR"] = os.environ["PACS_TEST_DATA_DIR"]
 
-from pacs.settings.base import *  # noqa: E402, F403
-from pacs.settings.base import DATABASES, STORAGES  # noqa: E402
+from pacs.settings.base import *  # noqa: F403
+from pacs.settings.base import DATABASES, STORAGES
 
 SECRET_KEY = "only-for-tests-" + "x" * 40
 FIELD_KEYS = ["only-for-tests-field-key"]

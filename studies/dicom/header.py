@@ -7,11 +7,14 @@ import math
 import mmap
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
 import pydicom.config
 from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
@@ -84,7 +87,31 @@ def _value(dataset: Dataset, keyword: str) -> Any:
         return None
 
 
+@lru_cache(maxsize=256)
+def _tag(keyword: str) -> int:
+    return tag_for_keyword(keyword) or 0
+
+
+def _plain(dataset: Dataset, keyword: str) -> str | None:
+    """The text of an element that is ASCII: in every character set the same (PS3.5 6.1.2)."""
+    tag = _tag(keyword)
+    if tag not in dataset:
+        return ""
+    raw = dataset.get_item(tag)
+    if not isinstance(raw, RawDataElement):
+        return None
+    value = raw.value
+    if value is None:
+        return ""
+    if not isinstance(value, bytes) or not value.isascii() or b"\x1b" in value:
+        return None
+    return value.decode().replace("\0", "").strip()
+
+
 def _text(dataset: Dataset, keyword: str) -> str:
+    plain = _plain(dataset, keyword)
+    if plain is not None:
+        return plain
     value = _value(dataset, keyword)
     if value is None:
         return ""
@@ -115,7 +142,10 @@ def _number(dataset: Dataset, keyword: str) -> float | None:
 
 def _name(dataset: Dataset, keyword: str) -> tuple[str, str, str]:
     """Alphabetic, ideographic and phonetic groups of a PN (PS3.5 6.2.1)."""
-    value = _value(dataset, keyword)
+    plain = _plain(dataset, keyword)
+    if plain == "":
+        return "", "", ""
+    value = _value(dataset, keyword) if plain is None or "\\" in plain else plain
     if isinstance(value, MultiValue | list):
         value = value[0] if value else None
     if value is None:
@@ -128,6 +158,18 @@ def _name(dataset: Dataset, keyword: str) -> tuple[str, str, str]:
         return "", "", ""
     alphabetic, ideographic, phonetic = [*groups, "", "", ""][:3]
     return alphabetic.rstrip("^"), ideographic.rstrip("^"), phonetic.rstrip("^")
+
+
+def _issuer(dataset: Dataset) -> str:
+    """Who gave the accession number: local name, else universal ID (PS3.3 10.14)."""
+    items = _value(dataset, "IssuerOfAccessionNumberSequence")
+    try:
+        item = items[0]
+    except (TypeError, IndexError, KeyError):
+        return ""
+    if not isinstance(item, Dataset):
+        return ""
+    return _text(item, "LocalNamespaceEntityID") or _text(item, "UniversalEntityID")
 
 
 def facts(dataset: Dataset) -> Facts:
@@ -147,7 +189,7 @@ def facts(dataset: Dataset) -> Facts:
         study_date=_text(dataset, "StudyDate"),
         study_time=_text(dataset, "StudyTime"),
         accession_number=_text(dataset, "AccessionNumber"),
-        issuer_of_accession=_text(dataset, "IssuerOfAccessionNumber"),
+        issuer_of_accession=_issuer(dataset),
         study_id=_text(dataset, "StudyID"),
         study_description=_text(dataset, "StudyDescription"),
         referring_physician_name=_name(dataset, "ReferringPhysicianName")[0],

@@ -1,15 +1,22 @@
-"""The DICOM JSON Model (PS3.18 F), written straight from a data set."""
+"""The DICOM JSON Model (PS3.18 F), written straight from a data set.
+
+Nearly every value of a header is ASCII text or a few numbers: those are written from the bytes
+that pydicom read, without making pydicom's objects. All else goes through pydicom.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-from collections.abc import Iterable
-from typing import Any
+import struct
+from collections.abc import Callable
+from json.encoder import encode_basestring as _quoted
+from typing import Any, Final
 
 from pydicom import Dataset
-from pydicom.dataelem import DataElement
+from pydicom.datadict import DicomDictionary
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
@@ -19,53 +26,155 @@ BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 WHOLE = frozenset({"IS", "SL", "SS", "UL", "US", "SV", "UV"})
 REAL = frozenset({"DS", "FL", "FD"})
 UNSURE = {"US or SS": "US", "US or OW": "OW", "OB or OW": "OW", "US or SS or OW": "OW"}
+_MANY: Final = frozenset({"AS", "CS", "DA", "DT", "LO", "SH", "TM", "UC", "UI"})
+_ONE: Final = frozenset({"LT", "ST", "UT"})
+_NUMBERS: Final = {
+    "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q",
+}  # fmt: skip
+_PIXEL_VR: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def to_json(dataset: Dataset, gate: Gate | None = None, bulk_threshold: int = 1024) -> str:
     """One object as text. Pixel data and binary values above `bulk_threshold` bytes are
-    BulkDataURI `bulkdata/<path>`, relative to the instance; values that no number are left out."""
-    model = _model(dataset, bulk_threshold, "bulkdata/")
+    BulkDataURI `bulkdata/<path>`, relative to the instance; values that no number are left out.
+
+    Never raises for what a value holds; an element that cannot be read at all is left out.
+    """
+    extra = ""
     if gate is not None and gate.pixel is not None:
-        model["7FE00010"] = {
-            "vr": "OB" if gate.pixel.encapsulated else "OW",
-            "BulkDataURI": "bulkdata/7FE00010",
-        }
-    return _encode(model)
+        tag = gate.pixel.tag
+        vr = "OB" if gate.pixel.encapsulated else _PIXEL_VR.get(tag, "OW")
+        extra = f'"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"bulkdata/{tag:08X}"}}'
+    return _model(dataset, bulk_threshold, "bulkdata/", extra)
 
 
-def _model(dataset: Dataset, threshold: int, path: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for element in _elements(dataset):
-        tag = element.tag
-        if tag.element == 0 or tag.group == 2:
-            continue
-        key = f"{int(tag):08X}"
-        found[key] = _element(element, threshold, path + key)
-    return found
-
-
-def _elements(dataset: Dataset) -> Iterable[DataElement]:
+def _model(dataset: Dataset, threshold: int, path: str, extra: str = "") -> str:
+    parts = []
     for tag in sorted(dataset.keys()):
-        try:
-            yield dataset[tag]
-        except Exception:  # an element that pydicom cannot convert: its bytes stay in the file
+        number = int(tag)
+        if number & 0xFFFF == 0 or number >> 16 in (2, 0xFFFE):
             continue
+        key = f"{number:08X}"
+        raw = dataset.get_item(tag)
+        text = _fast(number, raw) if isinstance(raw, RawDataElement) else None
+        if text is None:
+            try:
+                text = _slow(dataset[tag], threshold, path + key)
+            except Exception:  # noqa: S112 - what pydicom cannot convert stays in the file only
+                continue
+        parts.append(f'"{key}":{text}')
+    if extra:
+        parts.append(extra)
+    return "{" + ",".join(parts) + "}"
 
 
-def _element(element: DataElement, threshold: int, path: str) -> dict[str, Any]:
+def _fast(tag: int, raw: RawDataElement) -> str | None:
+    """The element's text where its bytes say it all, else None."""
+    vr, value = raw.VR, raw.value
+    if vr is None or vr == "UN":
+        entry = DicomDictionary.get(tag)
+        if entry is None or (vr == "UN" and value is not None and len(value) >= 0xFFFF):
+            return None
+        vr = entry[0]
+    if not value:
+        return f'{{"vr":"{vr}"}}' if len(vr) == 2 else None
+    if not isinstance(value, bytes):
+        return None
+    if vr in _MANY:
+        return _strings(vr, value, many=True)
+    if vr in _NUMBERS:
+        return _numbers(vr, value, raw.is_little_endian)
+    if vr == "DS" or vr == "IS":
+        return _decimals(vr, value)
+    if vr == "PN":
+        return _names(value)
+    if vr in _ONE:
+        return _strings(vr, value, many=False)
+    return None
+
+
+def _plain(value: bytes) -> str | None:
+    """ASCII without escapes reads alike in every character set (PS3.5 6.1.2)."""
+    return value.decode() if value.isascii() and b"\x1b" not in value else None
+
+
+def _strings(vr: str, value: bytes, *, many: bool) -> str | None:
+    text = _plain(value)
+    if text is None:
+        return None
+    text = text.rstrip(" \0")
+    if not text:
+        return f'{{"vr":"{vr}"}}'
+    if not many or "\\" not in text:
+        return f'{{"vr":"{vr}","Value":[{_quoted(text)}]}}'
+    parts = [part.rstrip(" \0") for part in text.split("\\")]
+    if not any(parts):
+        return f'{{"vr":"{vr}"}}'
+    written = ",".join(_quoted(part) if part else "null" for part in parts)
+    return f'{{"vr":"{vr}","Value":[{written}]}}'
+
+
+def _names(value: bytes) -> str | None:
+    text = _plain(value)
+    if text is None or "\\" in text or "=" in text:
+        return None
+    text = text.rstrip(" \0")
+    return f'{{"vr":"PN","Value":[{{"Alphabetic":{_quoted(text)}}}]}}' if text else '{"vr":"PN"}'
+
+
+def _numbers(vr: str, value: bytes, little: bool) -> str | None:
+    code = _NUMBERS[vr]
+    size = struct.calcsize(code)
+    if len(value) % size:
+        return None
+    values = struct.unpack(f"{'<' if little else '>'}{len(value) // size}{code}", value)
+    written = values if code in "HhIiqQ" else [_number(one) for one in values]
+    return _listed(vr, [str(one) for one in written])
+
+
+def _decimals(vr: str, value: bytes) -> str | None:
+    text = _plain(value)
+    if text is None:
+        return None
+    convert: Callable[[str], int | float | None] = _whole if vr == "IS" else _real
+    parts = text.rstrip(" \0").split("\\")
+    return _listed(
+        vr, ["null" if (one := convert(part)) is None else _text_of(one) for part in parts]
+    )
+
+
+def _text_of(number: float) -> str:
+    return float.__repr__(number) if isinstance(number, float) else str(number)
+
+
+def _number(value: float) -> str:
+    one = _real(value)
+    return "null" if one is None else _text_of(one)
+
+
+def _listed(vr: str, written: list[str]) -> str:
+    if all(one == "null" for one in written):
+        return f'{{"vr":"{vr}"}}'
+    return f'{{"vr":"{vr}","Value":[{",".join(written)}]}}'
+
+
+def _slow(element: DataElement, threshold: int, path: str) -> str:
     vr = UNSURE.get(element.VR, element.VR)
     value = element.value
     if vr == "SQ":
         items = [
-            _model(item, threshold, f"{path}/{number}/") for number, item in enumerate(value or (), 1)
+            _model(item, threshold, f"{path}/{number}/")
+            for number, item in enumerate(value or (), 1)
         ]
-        return {"vr": vr, "Value": items} if items else {"vr": vr}
-    if vr in BINARY:
+        return f'{{"vr":"SQ","Value":[{",".join(items)}]}}' if items else '{"vr":"SQ"}'
+    if vr in BINARY and not isinstance(value, int | MultiValue | list):
         return _binary(vr, value, threshold, path)
+    vr = "US" if vr == "OW" else vr
     if value is None or value == "":
-        return {"vr": vr}
+        return f'{{"vr":"{vr}"}}'
     values = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
+    out: list[Any]
     if vr == "PN":
         out = [_name(one) for one in values]
     elif vr == "AT":
@@ -77,16 +186,16 @@ def _element(element: DataElement, threshold: int, path: str) -> dict[str, Any]:
     else:
         out = [str(one) if one not in (None, "") else None for one in values]
     if all(one is None for one in out):
-        return {"vr": vr}
-    return {"vr": vr, "Value": out}
+        return f'{{"vr":"{vr}"}}'
+    return f'{{"vr":"{vr}","Value":{_encode(out)}}}'
 
 
-def _binary(vr: str, value: Any, threshold: int, path: str) -> dict[str, Any]:
+def _binary(vr: str, value: Any, threshold: int, path: str) -> str:
     if not isinstance(value, bytes | bytearray) or not value:
-        return {"vr": vr}
+        return f'{{"vr":"{vr}"}}'
     if len(value) > threshold:
-        return {"vr": vr, "BulkDataURI": path}
-    return {"vr": vr, "InlineBinary": base64.b64encode(value).decode()}
+        return f'{{"vr":"{vr}","BulkDataURI":"{path}"}}'
+    return f'{{"vr":"{vr}","InlineBinary":"{base64.b64encode(value).decode()}"}}'
 
 
 def _name(value: Any) -> dict[str, str] | None:
@@ -96,10 +205,12 @@ def _name(value: Any) -> dict[str, str] | None:
 
 
 def _whole(value: Any) -> int | None:
+    """A whole number; "2.0" is one, as scanners write into IS."""
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        return None
+        number = _real(value)
+        return number if isinstance(number, int) else None
 
 
 def _real(value: Any) -> float | int | None:

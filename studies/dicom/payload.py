@@ -22,7 +22,9 @@ class TooLargeError(ValueError):
 class Payload:
     """The bytes as received and their SHA-256. Close it when done."""
 
-    def __init__(self, data: bytes | mmap.mmap, sha256: str, spool: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, data: bytes | mmap.mmap, sha256: str, spool: IO[bytes] | None = None
+    ) -> None:
         self.data = data
         self.sha256 = sha256
         self._spool = spool

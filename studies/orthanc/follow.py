@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
+from studies.errors import RetriableError
 from studies.models import Arrival, OrthancServer, Study
 from studies.orthanc.client import (
     IN_FLIGHT,
@@ -30,7 +31,6 @@ from studies.orthanc.client import (
     client_for,
 )
 from studies.orthanc.lease import Lease, LeaseLost
-from studies.errors import RetriableError
 from studies.services import arrival, ingest
 
 log = structlog.get_logger(__name__)
@@ -96,7 +96,9 @@ def _pool(server_id: int) -> ThreadPoolExecutor:
     """Threads of one server's fetches: a slow Orthanc waits in its own."""
     with _pools_lock:
         if server_id not in _pools:
-            _pools[server_id] = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"fetch-{server_id}")
+            _pools[server_id] = ThreadPoolExecutor(
+                IN_FLIGHT, thread_name_prefix=f"fetch-{server_id}"
+            )
         return _pools[server_id]
 
 
@@ -142,9 +144,7 @@ class Slice:
         self.server.prior_until = last
 
     def _page(self) -> Page:
-        page = self._wait(
-            self.pool.submit(self.client.changes, self.server.cursor, PAGE)
-        )
+        page = self._wait(self.pool.submit(self.client.changes, self.server.cursor, PAGE))
         if page.last < self.server.cursor:
             log.warning("orthanc was reset, resynchronising", server=self.server.pk)
             self.lease.update(cursor=0, prior_until=0, remote_last=page.last)
@@ -176,7 +176,7 @@ class Slice:
         return future.result()
 
     def _consume(self, page: Page) -> None:
-        """Fetch, archive and index a page's instances in order; a failure keeps what came before."""
+        """Fetch, archive and index a page in order; a failure keeps what came before."""
         waiting = deque(page.changes)
         flying: deque[tuple[Change, Future[ingest.Prepared | None] | None]] = deque()
         ready: list[ingest.Prepared] = []
@@ -259,7 +259,6 @@ class Slice:
 
 
 def orthanc_study_id(patient_id: str, study_instance_uid: str) -> str:
-    """Orthanc's public identifier of a study: SHA-1 of PatientID|StudyInstanceUID, in five groups."""
+    """Orthanc's identifier of a study: SHA-1 of PatientID|StudyInstanceUID, in five groups."""
     digest = hashlib.sha1(f"{patient_id}|{study_instance_uid}".encode()).hexdigest()  # noqa: S324
     return "-".join(digest[i : i + 8] for i in range(0, 40, 8))
-

@@ -12,7 +12,7 @@ from studies.models import Arrival, Study
 
 
 def settle_quiet() -> int:
-    """Studies whose timer has run out become quiet. Returns how many; safe to run anywhere, twice."""
+    """Studies whose timer has run out become quiet. Returns how many; safe to repeat."""
     due = list(
         Study.objects.filter(arrival=Arrival.RECEIVING, quiet_at__lte=timezone.now())
         .order_by("quiet_at")
@@ -33,9 +33,9 @@ def settle_quiet() -> int:
 def hasten(study_ids: list[int]) -> None:
     """Orthanc calls these studies stable: their timer ends now."""
     now = timezone.now()
-    Study.objects.filter(
-        pk__in=study_ids, arrival=Arrival.RECEIVING, quiet_at__gt=now
-    ).update(quiet_at=now)
+    Study.objects.filter(pk__in=study_ids, arrival=Arrival.RECEIVING, quiet_at__gt=now).update(
+        quiet_at=now
+    )
 
 
 def mark_complete(study: Study, actor: Any) -> None:

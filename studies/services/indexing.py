@@ -1,4 +1,4 @@
-"""Rows for a batch of prepared files: patients, studies, series, instances, documents, quarantine."""
+"""Rows for a batch of prepared files: patient, study, series, instance, document, quarantine."""
 
 from __future__ import annotations
 
@@ -144,9 +144,7 @@ class Batch:
             )
             events.publish("quarantine.changed", site=self.site.pk)
         else:
-            QuarantinedFile.objects.filter(pk=row.pk).update(
-                times_received=F("times_received") + 1
-            )
+            QuarantinedFile.objects.filter(pk=row.pk).update(times_received=F("times_received") + 1)
         return StoreResult("quarantined", None, reason)
 
     @staticmethod
@@ -165,7 +163,9 @@ class Batch:
                 .filter(site=self.site, study_instance_uid=uid)
                 .first()
             )
-            self.studies[uid] = StudyInBatch(row, is_new=False) if row else self._new_study(uid, facts)
+            self.studies[uid] = (
+                StudyInBatch(row, is_new=False) if row else self._new_study(uid, facts)
+            )
         return self.studies[uid]
 
     def _new_study(self, uid: str, facts: Facts) -> StudyInBatch:

@@ -169,4 +169,3 @@ def commit(
             if attempt == COMMIT_ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
-

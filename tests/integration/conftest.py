@@ -77,7 +77,10 @@ class Portal:
     def upload(self, data: bytes, *, who: str = "technician") -> tuple[int, dict[str, Any]]:
         """`POST /api/dicom/upload`."""
         status, body, _ = self.request(
-            "POST", "/api/dicom/upload", who=who, body=data,
+            "POST",
+            "/api/dicom/upload",
+            who=who,
+            body=data,
             headers={"Content-Type": "application/dicom"},
         )
         return status, json.loads(body)
@@ -107,12 +110,16 @@ class Portal:
         return [tuple(row) for row in json.loads(out)]
 
 
-def wait(check: Callable[[], bool], seconds: float, what: str, portal: Portal | None = None) -> None:
+def wait(
+    check: Callable[[], bool], seconds: float, what: str, portal: Portal | None = None
+) -> None:
     """Until `check` is true."""
     deadline = time.monotonic() + seconds
     while not check():
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not in {seconds} s\n{portal.stack.tail() if portal else ''}")
+            raise AssertionError(
+                f"{what}: not in {seconds} s\n{portal.stack.tail() if portal else ''}"
+            )
         time.sleep(0.1)
 
 

@@ -22,7 +22,8 @@ def connect(portal: Portal, slug: str, url: str, *, site: str = "", priors: bool
     """Register an Orthanc at a site; priors=False means that all it holds is work."""
     out = portal.stack.shell(
         "from pacs.accounts.models import Site\nfrom studies.models import OrthancServer\n"
-        f"site = Site.objects.filter(slug={site!r}).first() or Site.objects.order_by('id').first()\n"
+        f"site = Site.objects.filter(slug={site!r}).first()"
+        " or Site.objects.order_by('id').first()\n"
         f"row = OrthancServer.objects.create(site=site, slug={slug!r}, name={slug!r},"
         f" base_url={url!r}, username='portal', password='only-for-tests',"
         f" webhook_secret='only-for-tests', prior_until={None if priors else 0})\n"
@@ -49,7 +50,10 @@ def test_a_study_arrives_and_turns_quiet(portal: Portal, series) -> None:
     files, uid = series(20)
     portal.stack.storescu(files)
     portal.wait_count(uid, 20, 15)
-    state = f"from studies.models import Study; print(Study.objects.get(study_instance_uid='{uid}').arrival)"
+    state = (
+        "from studies.models import Study;"
+        f" print(Study.objects.get(study_instance_uid='{uid}').arrival)"
+    )
     wait(lambda: portal.stack.shell(state).strip() == "quiet", 20, "quiet", portal)
 
 
@@ -98,45 +102,58 @@ def test_what_an_orthanc_held_before_are_priors(portal: Portal, series, tmp_path
         portal.wait_count(uid2, 4)
         states = portal.stack.shell(
             "from studies.models import Study\n"
-            f"print(*[Study.objects.get(study_instance_uid=u).reading_state for u in ('{uid}', '{uid2}')])"
+            "print(*[Study.objects.get(study_instance_uid=uid).reading_state"
+            f" for uid in ('{uid}', '{uid2}')])"
         )
         assert states.split() == ["not_needed", "unread"]
         disconnect(portal, server)
 
 
-def test_server_errors_cuts_and_slowness_lose_nothing(portal: Portal, series, tmp_path: Path) -> None:
-    with OrthancServer(tmp_path / "faulty", slug="faulty") as orthanc:
-        with FaultyProxy(orthanc.http_port) as proxy:
-            proxy.matches = lambda path: path.endswith("/file")
-            proxy.fail_next = 3
-            files, uid = series(12)
-            orthanc.storescu(files)
-            server = connect(portal, "faulty", proxy.url)
-            portal.wait_count(uid, 12, 60)
-            proxy.cut_next = 2
-            more, uid2 = series(12)
-            orthanc.storescu(more)
-            portal.wait_count(uid2, 12, 60)
-            proxy.delay = 30.0
-            slow, uid3 = series(2)
-            orthanc.storescu(slow)
-            # While this Orthanc takes 30 s an answer, another one's study arrives as ever.
-            wait(lambda: any(p.endswith("/file") for p in proxy.paths[-2:]), 20, "asked", portal)
-            quick, uid4 = series(5)
-            portal.stack.storescu(quick)
-            portal.wait_count(uid4, 5, 10)
-            portal.wait_count(uid3, 2, 90)
-            assert same_bytes(portal, orthanc.instance_files())
-            disconnect(portal, server)
+def test_server_errors_cuts_and_slowness_lose_nothing(
+    portal: Portal, series, tmp_path: Path
+) -> None:
+    with (
+        OrthancServer(tmp_path / "faulty", slug="faulty") as orthanc,
+        FaultyProxy(orthanc.http_port) as proxy,
+    ):
+        proxy.matches = lambda path: path.endswith("/file")
+        proxy.fail_next = 3
+        files, uid = series(12)
+        orthanc.storescu(files)
+        server = connect(portal, "faulty", proxy.url)
+        portal.wait_count(uid, 12, 60)
+        proxy.cut_next = 2
+        more, uid2 = series(12)
+        orthanc.storescu(more)
+        portal.wait_count(uid2, 12, 60)
+        proxy.delay = 30.0
+        slow, uid3 = series(2)
+        orthanc.storescu(slow)
+        # While this Orthanc takes 30 s an answer, another one's study arrives as ever.
+        wait(lambda: any(p.endswith("/file") for p in proxy.paths[-2:]), 20, "asked", portal)
+        quick, uid4 = series(5)
+        portal.stack.storescu(quick)
+        portal.wait_count(uid4, 5, 10)
+        portal.wait_count(uid3, 2, 90)
+        assert same_bytes(portal, orthanc.instance_files())
+        disconnect(portal, server)
 
 
 @pytest.mark.parametrize("victim", ["follow", "worker", "web", "orthanc"])
 def test_kill_9_in_mid_transfer_loses_nothing(portal: Portal, series, victim: str) -> None:
     files, uid = series(60, size=256)
     sending = subprocess.Popen(
-        ["dcmsend", "--decompress-never", "--no-halt", "--no-uid-checks", "127.0.0.1",
-         str(portal.stack.dicom_port), *map(str, files)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [
+            "dcmsend",
+            "--decompress-never",
+            "--no-halt",
+            "--no-uid-checks",
+            "127.0.0.1",
+            str(portal.stack.dicom_port),
+            *map(str, files),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     wait(lambda: sending.poll() is not None or portal.count(uid) > 0, 20, "first image", portal)
     old = portal.stack.kill(victim)

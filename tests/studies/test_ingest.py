@@ -105,8 +105,11 @@ def test_another_patient_id_within_a_study_is_quarantined(site):
 def test_another_name_for_the_same_id_is_flagged_and_not_merged(site):
     store(sample(), site)
     other = changed(
-        sample(), PatientName="Other^Name", StudyInstanceUID=generate_uid(),
-        SOPInstanceUID=generate_uid(), SeriesInstanceUID=generate_uid(),
+        sample(),
+        PatientName="Other^Name",
+        StudyInstanceUID=generate_uid(),
+        SOPInstanceUID=generate_uid(),
+        SeriesInstanceUID=generate_uid(),
     )
     assert store(other, site).outcome == "stored"
     assert sorted(Study.objects.values_list("name_conflict", flat=True)) == [False, True]
@@ -142,7 +145,10 @@ def test_what_is_no_image_is_quarantined(site, data, reason):
 def test_patients_without_an_id_are_never_one(site):
     first = changed(sample(), PatientID="")
     second = changed(
-        sample(), PatientID="", StudyInstanceUID=generate_uid(), SOPInstanceUID=generate_uid(),
+        sample(),
+        PatientID="",
+        StudyInstanceUID=generate_uid(),
+        SOPInstanceUID=generate_uid(),
         SeriesInstanceUID=generate_uid(),
     )
     store(first, site)

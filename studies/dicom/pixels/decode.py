@@ -37,7 +37,9 @@ def open_image(path: Path) -> Dataset:
     dataset = dcmread(path)
     if "PixelData" not in dataset:
         raise CannotDecode("there is no image in this object")
-    size = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * (dataset.BitsAllocated // 8 or 1)
+    size = (
+        dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * (dataset.BitsAllocated // 8 or 1)
+    )
     if size > MAX_FRAME_BYTES:
         raise CannotDecode("the image is larger than can be decoded")
     return dataset

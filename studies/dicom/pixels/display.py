@@ -28,7 +28,9 @@ def picture(
     """Frame `number` as JPEG or PNG, its longer side at most `size` pixels, aspect kept."""
     dataset = open_image(path)
     pixels = stored(dataset, number)
-    shown = _colour(dataset, pixels) if _is_colour(dataset, pixels) else _grey(dataset, pixels, window)
+    shown = (
+        _colour(dataset, pixels) if _is_colour(dataset, pixels) else _grey(dataset, pixels, window)
+    )
     image = Image.fromarray(shown)
     if size and max(image.size) > size:
         image.thumbnail((size, size), Image.Resampling.BILINEAR)

@@ -46,7 +46,11 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     except MemoryError:
         return {"ok": False, "words": "the image needs more memory than is allowed"}, b""
     except Exception as error:
-        return {"ok": False, "words": "the image cannot be decoded", "kind": type(error).__name__}, b""
+        return {
+            "ok": False,
+            "words": "the image cannot be decoded",
+            "kind": type(error).__name__,
+        }, b""
 
 
 def main() -> None:
