@@ -189,11 +189,19 @@ class Supervisor:
         """Ask every process to end, and end those that do not within the grace."""
         self.stopping.set()
         self.console.say("Stopping")
-        for service in self.services:
-            service.stop()
         if self._preparing:
             self._preparing.signal_group(signal.SIGKILL)
-        _, late = await asyncio.wait(running, timeout=GRACE_SECONDS)
+        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
+        tasks = {service.name: task for service, task in zip(self.services, running, strict=True)}
+        for service in self.services:
+            if service.name != "orthanc":
+                service.stop()
+        # Orthanc last: what is being fetched from it may be finished.
+        await asyncio.wait([tasks["follow"]], timeout=GRACE_SECONDS / 2)
+        for service in self.services:
+            service.stop()
+        remaining = max(0.0, deadline - asyncio.get_running_loop().time())
+        _, late = await asyncio.wait(running, timeout=remaining)
         if late:
             names = [service.name for service in self.services if service.running]
             self.console.say(f"Ending {', '.join(names)}, still busy after {GRACE_SECONDS:g} s")
