@@ -163,9 +163,7 @@ class WorklistFilter(django_filters.FilterSet):
                 data[name] = default
         self.sites = sites
         super().__init__(data, request=request, queryset=Study.objects.visible_to(principal))
-        self.filters["site"].extra["queryset"] = Site.objects.filter(
-            pk__in=[site.pk for site in sites]
-        )
+        self.filters["site"].queryset = Site.objects.filter(pk__in=[site.pk for site in sites])
         self.form.is_valid()
 
     def cleaned(self, name: str) -> Any:
@@ -268,9 +266,9 @@ class WorklistFilter(django_filters.FilterSet):
         matches = Q()
         for modality in value:
             matches |= Q(slashed__contains=f"/{modality}/")
-        return queryset.alias(slashed=Concat(Value("/"), F("modalities"), Value("/"))).filter(
-            matches
-        )
+        slashed = Concat(Value("/"), F("modalities"), Value("/"))
+        found: StudyQuerySet = queryset.alias(slashed=slashed).filter(matches)
+        return found
 
     def by_site(self, queryset: StudyQuerySet, name: str, value: list[Site]) -> StudyQuerySet:
         return queryset.filter(site__in=value)

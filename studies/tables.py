@@ -135,7 +135,10 @@ def database_order(sort: str) -> list[str]:
 def ranked(queryset: StudyQuerySet, order: list[str]) -> StudyQuerySet:
     """Adds the ranks that the order needs."""
     names = {field.removeprefix("-") for field in order}
-    return queryset.alias(**{name: case for name, case in RANKS.items() if name in names})
+    with_ranks: StudyQuerySet = queryset.alias(
+        **{name: case for name, case in RANKS.items() if name in names}
+    )
+    return with_ranks
 
 
 @dataclass

@@ -8,7 +8,7 @@ from django import template
 from django.template.context import Context
 
 from pacs.accounts.models import Role, Site
-from pacs.accounts.principal import principal_of
+from pacs.accounts.principal import Principal, principal_of
 from studies.models import Priority, QuarantinedFile, ReadingState, Study
 
 register = template.Library()
@@ -34,6 +34,14 @@ def capped(count: int) -> str:
     return f"{CAP}+" if count > CAP else str(count)
 
 
+def unread_stat(principal: Principal) -> str:
+    """How many unread STAT studies wait for this principal; by index, `99+` at most."""
+    studies = Study.objects.visible_to(principal).filter(
+        reading_state=ReadingState.UNREAD, priority=Priority.STAT
+    )
+    return capped(studies.order_by()[: CAP + 1].count())
+
+
 @register.simple_tag(takes_context=True)
 def chrome(context: Context) -> Chrome | None:
     """The top bar's facts for the user of the request; None for nobody."""
@@ -43,9 +51,6 @@ def chrome(context: Context) -> Chrome | None:
     principal = principal_of(user)
     names = (
         Site.objects.filter(pk__in=principal.sites).order_by("name").values_list("name", flat=True)
-    )
-    stat = Study.objects.visible_to(principal).filter(
-        reading_state=ReadingState.UNREAD, priority=Priority.STAT
     )
     handles = principal.is_superuser or any(
         role in (Role.TECHNICIAN, Role.SITE_ADMIN) for _, role in principal.roles
@@ -57,5 +62,5 @@ def chrome(context: Context) -> Chrome | None:
     return Chrome(
         sites=list(names),
         quarantined=quarantined,
-        unread_stat=capped(stat.order_by()[: CAP + 1].count()),
+        unread_stat=unread_stat(principal),
     )

@@ -25,6 +25,7 @@ from pacs.events.models import SiteSequence
 from studies.filters import WorklistFilter
 from studies.models import Study
 from studies.tables import COLUMNS, WorklistTable, page_of, sort_of, worklist_page
+from studies.templatetags.chrome import unread_stat
 
 View = Callable[..., HttpResponseBase]
 
@@ -146,7 +147,8 @@ def table(request: HttpRequest) -> HttpResponse:
         )
     if "HX-Request" not in request.headers:
         return render(request, "studies/worklist.html", context)
-    response = render(request, "studies/_list.html", context | {"swap": True})
+    context |= {"swap": True, "unread_stat": unread_stat(wanted.principal)}
+    response = render(request, "studies/_list.html", context)
     if "X-Background" not in request.headers:
         response.headers["HX-Push-Url"] = pushed_url(request, wanted.url())
     return response
@@ -166,9 +168,12 @@ def row(request: HttpRequest, pk: int) -> HttpResponse:
     wanted = asked(request)
     study = wanted.filters.matching().filter(pk=pk).select_related("site").only(*COLUMNS).first()
     if study is None:
-        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
-    return render(
-        request,
-        "studies/_row.html",
-        {"study": study, "sort": wanted.sort, "many_sites": len(wanted.sites) > 1},
-    )
+        response = HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+    else:
+        response = render(
+            request,
+            "studies/_row.html",
+            {"study": study, "sort": wanted.sort, "many_sites": len(wanted.sites) > 1},
+        )
+    response.headers["X-Unread-Stat"] = unread_stat(wanted.principal)
+    return response

@@ -46,11 +46,19 @@ export async function fetchRow(study) {
     ? fetch(path, { method: "POST", headers: background(), body: query })
     : fetch(`${path}?${query}`, { headers: background() }));
   if (answer.status === 401) toLogin();
+  showUnreadStat(answer.headers.get("X-Unread-Stat"));
   if (answer.status === 204) return null;
   if (!answer.ok) throw new Error(`row: ${answer.status}`);
   const html = `<table><tbody>${await answer.text()}</tbody></table>`;
   const row = new DOMParser().parseFromString(html, "text/html").querySelector("tr[data-study]");
   return row && document.importNode(row, true);
+}
+
+/** The number of unread STAT studies in the top bar, as the server last counted it. */
+function showUnreadStat(count) {
+  if (count === null) return;
+  element("stat-count").hidden = count === "0";
+  element("stat-number").textContent = count;
 }
 
 /** Whether the server still knows us: a socket that is refused does not say why. */

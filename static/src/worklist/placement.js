@@ -41,3 +41,14 @@ export function decide(place, { pointerInside, topInView, endInView }) {
   if (place === "end" && endInView) return "insert-end";
   return "strip";
 }
+
+/**
+ * The order of the strip of arrivals: STAT before the others, then the newest first, so that a rush of
+ * routine studies never pushes a STAT out of sight.
+ *
+ * @param {{stat: boolean, received: number}} left
+ * @param {{stat: boolean, received: number}} right
+ */
+export function stripOrder(left, right) {
+  return Number(right.stat) - Number(left.stat) || right.received - left.received;
+}

@@ -1,6 +1,7 @@
 /** What a person sees while the list is asked for, and when that fails. */
 import htmx from "../app/htmx.js";
 import * as list from "./list.js";
+import { words } from "./words.js";
 
 const SLOW = 400;
 let slow = 0;
@@ -24,15 +25,6 @@ function end(event) {
   main().classList.remove("is-loading", "is-slow");
   list.element("list").removeAttribute("aria-busy");
   if (event.detail.successful) list.element("list-error").hidden = true;
-}
-
-/** The words for an answer of this status; 0 is no answer at all. */
-export function words(status) {
-  if (!status)
-    return "The portal could not be reached, so the list was not loaded. What you see may be out of date.";
-  if (status === 403) return "The portal refused the request. Reload the page, then try again.";
-  if (status === 429) return "Too many requests at once. Wait a moment, then try again.";
-  return `The list could not be loaded: the portal answered with an error (${status}). What you see may be out of date.`;
 }
 
 function fail(event) {

@@ -1,6 +1,6 @@
 /** Rows that come, change and go, without anything moving under the pointer. */
 import * as list from "./list.js";
-import { decide, placeOf } from "./placement.js";
+import { decide, placeOf, stripOrder } from "./placement.js";
 
 const STRIP_SIZE = 5;
 const FADE = 2600;
@@ -84,20 +84,22 @@ function bring(row) {
   return undefined;
 }
 
+const rankOf = (row) => ({
+  stat: row.dataset.priority === "0",
+  received: Number(row.dataset.received),
+});
+
 function toStrip(row) {
   const { study } = row.dataset;
   waiting.add(study);
-  const strip = list.element("arrived-rows");
   const shown = list.arrivals();
-  const older = shown.filter(
-    (each) => Number(each.dataset.received) < Number(row.dataset.received),
-  );
-  if (shown.length >= STRIP_SIZE && (hovered("arrived") || !older.length)) {
-    if (older.length) held.set(study, row);
+  const below = shown.find((each) => stripOrder(rankOf(row), rankOf(each)) < 0);
+  if (shown.length >= STRIP_SIZE && (!below || hovered("arrived"))) {
+    if (below) held.set(study, row);
   } else {
     // The strip stands on the foot: what is added on top moves nothing below it.
-    if (older.length) older[0].before(row);
-    else strip.append(row);
+    if (below) below.before(row);
+    else list.element("arrived-rows").append(row);
     for (const extra of list.arrivals().slice(STRIP_SIZE)) extra.remove();
     list.element("arrived").hidden = false;
     guard(row);

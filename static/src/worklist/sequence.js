@@ -9,7 +9,11 @@ export class SequenceTracker {
    * @param {number} [options.grace]
    * @param {(run: () => void, milliseconds: number) => unknown} [options.later]
    */
-  constructor({ onGap, grace = 700, later = setTimeout }) {
+  constructor({
+    onGap,
+    grace = 700,
+    later = (run, milliseconds) => setTimeout(run, milliseconds),
+  }) {
     this.onGap = onGap;
     this.grace = grace;
     this.later = later;

@@ -3,7 +3,14 @@
  * once more at the end for what came in between. One run per key at a time.
  */
 export class KeyedThrottle {
-  constructor(work, { wait = () => 300, later = setTimeout, now = () => performance.now() } = {}) {
+  constructor(
+    work,
+    {
+      wait = () => 300,
+      later = (run, milliseconds) => setTimeout(run, milliseconds),
+      now = () => performance.now(),
+    } = {},
+  ) {
     this.work = work;
     this.wait = wait;
     this.later = later;
@@ -26,6 +33,8 @@ export class KeyedThrottle {
     const began = this.now();
     try {
       await this.work(key);
+    } catch {
+      // The work reports its own failures; the key goes on.
     } finally {
       const left = Math.max(0, this.wait(key) - (this.now() - began));
       this.later(() => {
