@@ -98,7 +98,7 @@ def _encapsulated(pixel: PixelLocation, count: int, syntax: str) -> FrameIndex:
     if not any(length for _, length in fragments):
         raise GateError(Reason.BAD_PIXELS)
     if is_video(syntax):  # one stream; only a player can tell its frames apart
-        return FrameIndex(count, needs_decode=True) if count > 1 else FrameIndex(1, parts=(fragments,))
+        return FrameIndex(count, parts=(fragments,) * (count == 1), needs_decode=count > 1)
     if len(fragments) < count:
         raise GateError(Reason.BAD_PIXELS)
     if count == 1:
@@ -109,9 +109,7 @@ def _encapsulated(pixel: PixelLocation, count: int, syntax: str) -> FrameIndex:
     if starts is None:
         return FrameIndex(count, needs_decode=True)
     bounds = [*starts, len(fragments)]
-    return FrameIndex(
-        count, parts=tuple(fragments[a:b] for a, b in pairwise(bounds))
-    )
+    return FrameIndex(count, parts=tuple(fragments[a:b] for a, b in pairwise(bounds)))
 
 
 def _starts(pixel: PixelLocation, count: int) -> list[int] | None:

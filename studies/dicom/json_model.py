@@ -15,7 +15,7 @@ from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
 
 from pydicom import Dataset
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName

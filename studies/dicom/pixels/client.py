@@ -6,11 +6,14 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from threading import Timer
 from typing import Any
+from weakref import WeakSet
 
 from studies.dicom.pixels import wire
 
@@ -30,13 +33,23 @@ class PixelService:
 
     def __init__(self, max_workers: int = 1, timeout: float = 20.0) -> None:
         self.timeout = timeout
+        self.max_workers = max_workers
+        self._ids = count(1)
+        self._reset()
+        # A forked process must not share its parent's children: their answers would get mixed.
+        _services.add(self)
+
+    def _reset(self) -> None:
         self._idle: LifoQueue[subprocess.Popen[bytes] | None] = LifoQueue()
-        for _ in range(max_workers):
+        for _ in range(self.max_workers):
             self._idle.put(None)
 
-    def thumbnail(self, path: Path, frame: int = 1, size: int = 256) -> bytes:
-        """JPEG, longer side at most `size`."""
-        return self._ask({"do": "picture", "path": str(path), "frame": frame, "size": size})[1]
+    def thumbnail(
+        self, path: Path, frame: int = 1, size: int = 256, deadline: float | None = None
+    ) -> bytes:
+        """JPEG, longer side at most `size`. `deadline` is a moment of time.monotonic()."""
+        request = {"do": "picture", "path": str(path), "frame": frame, "size": size}
+        return self._ask(request, deadline)[1]
 
     def render(
         self,
@@ -74,45 +87,81 @@ class PixelService:
         while not self._idle.empty():
             _end(self._idle.get_nowait())
 
-    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        with self._child() as child:
-            assert child.stdin and child.stdout
-            late: list[bool] = []
-
-            def stop() -> None:
-                late.append(True)
-                child.kill()
-
-            timer = Timer(self.timeout, stop)
-            timer.start()
-            try:
-                wire.send(child.stdin, request)
-                head, body = wire.receive(child.stdout)
-            except (OSError, EOFError, ValueError) as error:
-                child.kill()
-                child.wait()
-                if late:
-                    raise PixelTimeout("the image takes too long to decode") from error
-                raise PixelError("the decoder failed on this image") from error
-            finally:
-                timer.cancel()
+    def _ask(
+        self, request: dict[str, Any], deadline: float | None = None
+    ) -> tuple[dict[str, Any], bytes]:
+        until = time.monotonic() + self.timeout if deadline is None else deadline
+        with self._child(until) as child:
+            head, body = self._exchange(child, request, until)
         if not head["ok"]:
             raise PixelError(head["words"])
         return head, body
 
+    def _exchange(
+        self, child: subprocess.Popen[bytes], request: dict[str, Any], until: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """One request and its own answer. Whatever goes wrong, the child does not survive it:
+        an answer left in its pipe would be given to the next request, as another image."""
+        number = next(self._ids)
+        late: list[bool] = []
+
+        def stop() -> None:
+            late.append(True)
+            child.kill()
+
+        timer = Timer(max(until - time.monotonic(), 0.0), stop)
+        timer.daemon = True
+        timer.start()
+        done = False
+        try:
+            stdin, stdout = child.stdin, child.stdout
+            if stdin is None or stdout is None:
+                raise OSError
+            wire.send(stdin, {**request, "id": number, "limit": until - time.monotonic()})
+            head, body = wire.receive(stdout)
+            if head.get("id") != number:
+                raise ValueError
+            done = True
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            if late:
+                raise PixelTimeout("the image takes too long to decode") from error
+            raise PixelError("the decoder failed on this image") from error
+        finally:
+            timer.cancel()
+            if not done:
+                child.kill()
+                child.wait()
+        return head, body
+
     @contextlib.contextmanager
-    def _child(self) -> Iterator[subprocess.Popen[bytes]]:
-        child = self._idle.get()
+    def _child(self, until: float) -> Iterator[subprocess.Popen[bytes]]:
+        idle = self._idle
+        try:
+            child = idle.get(timeout=max(until - time.monotonic(), 0.001))
+        except Empty:
+            raise PixelTimeout("the decoder is busy") from None
         try:
             if child is None or child.poll() is not None:
                 _end(child)
+                child = None
                 child = _start()
             yield child
         finally:
             if child is not None and child.poll() is not None:
                 _end(child)
                 child = None
-            self._idle.put(child)
+            idle.put(child)
+
+
+_services: WeakSet[PixelService] = WeakSet()
+
+
+def _after_fork() -> None:
+    for service in list(_services):
+        service._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _start() -> subprocess.Popen[bytes]:

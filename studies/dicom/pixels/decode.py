@@ -12,8 +12,8 @@ import pydicom.config
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import get_frame
-from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import convert_color_space
+from pydicom.pixels.utils import pixel_array
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 Pixels = NDArray[Any]
@@ -25,6 +25,7 @@ JPEG_EXTENDED = frozenset(
         "1.2.840.10008.1.2.4.55",
     }
 )
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 MAX_FRAME_BYTES = 512 << 20
 
 
@@ -35,7 +36,7 @@ class CannotDecode(Exception):
 def open_image(path: Path) -> Dataset:
     """The data set of an image; CannotDecode where there are no pixels to see."""
     dataset = dcmread(path)
-    if "PixelData" not in dataset:
+    if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
         raise CannotDecode("there is no image in this object")
     size = (
         dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * (dataset.BitsAllocated // 8 or 1)
@@ -93,7 +94,9 @@ def raw_frame(path: Path, number: int) -> bytes:
     """Frame `number` as explicit little endian samples, colour interleaved."""
     dataset = open_image(path)
     pixels = stored(dataset, number)
+    if dataset.BitsAllocated == 1:  # eight pixels a byte, the first in the lowest bit (PS3.5 8.1.1)
+        return np.packbits(pixels.ravel().astype(bool), bitorder="little").tobytes()
     wanted = dataset.BitsAllocated // 8 or 1
     if pixels.dtype.itemsize < wanted:
-        pixels = pixels.astype(f"<u{wanted}")
+        pixels = pixels.astype(f"<{pixels.dtype.kind}{wanted}")
     return np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)).tobytes()

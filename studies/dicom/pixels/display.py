@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 
 from studies.dicom.pixels.decode import CannotDecode, Pixels, open_image, rgb, stored
 
@@ -29,7 +29,9 @@ def picture(
     dataset = open_image(path)
     pixels = stored(dataset, number)
     shown = (
-        _colour(dataset, pixels) if _is_colour(dataset, pixels) else _grey(dataset, pixels, window)
+        _colour(dataset, pixels)
+        if _is_colour(dataset, pixels)
+        else _grey(dataset, pixels, number, window)
     )
     image = Image.fromarray(shown)
     if size and max(image.size) > size:
@@ -56,21 +58,91 @@ def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def _grey(dataset: Dataset, pixels: Pixels, window: Window | None) -> Pixels:
+def _grey(dataset: Dataset, pixels: Pixels, number: int, window: Window | None) -> Pixels:
     padding = _padding(dataset, pixels)
-    values = np.asarray(apply_modality_lut(pixels, dataset), dtype=np.float32)
-    if window is None and "VOILUTSequence" in dataset:
-        values = np.asarray(apply_voi_lut(pixels, dataset), dtype=np.float32)
-        low, high = float(values.min()), float(values.max())
+    pixels = _without_overlay(dataset, pixels)
+    values = _modality(dataset, pixels, number)
+    lut = dataset.get("VOILUTSequence")
+    if window is None and lut and values.dtype.kind in "iu":
+        # PS3.3 C.11.2.1.1: the table takes what the modality LUT gave; its own depth is the range.
+        depth = lut[0].LUTDescriptor[2]
+        shown = np.asarray(apply_voi(values, dataset), dtype=np.float32)
+        shown = shown * (255.0 / (2 ** (depth if isinstance(depth, int) else 16) - 1))
     else:
-        low, high = _limits(dataset, values, padding, window)
-    shown = (values - low) * (255.0 / max(high - low, 1e-6))
+        shown = _windowed(dataset, values.astype(np.float32), number, padding, window)
     grey = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
     if padding is not None:
         grey[padding] = 0
     return grey
+
+
+def _without_overlay(dataset: Dataset, pixels: Pixels) -> Pixels:
+    """Samples without the bits above BitsStored, where old devices kept overlays (PS3.5 8.1.2)."""
+    stored, allocated = dataset.get("BitsStored"), dataset.get("BitsAllocated")
+    if pixels.dtype.kind not in "iu" or not isinstance(stored, int) or allocated not in (8, 16, 32):
+        return pixels
+    spare = pixels.dtype.itemsize * 8 - stored
+    if stored < 1 or spare < 1 or dataset.get("HighBit", stored - 1) != stored - 1:
+        return pixels
+    return (pixels << spare) >> spare
+
+
+def _group(dataset: Dataset, number: int, keyword: str) -> Dataset | None:
+    """A functional group of frame `number`: its own, else the shared one (PS3.3 C.7.6.16)."""
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    shared = dataset.get("SharedFunctionalGroupsSequence") or ()
+    for item in (*per_frame[number - 1 : number], *shared[:1]):
+        found = item.get(keyword)
+        if found:
+            group: Dataset = found[0]
+            return group
+    return None
+
+
+def _modality(dataset: Dataset, pixels: Pixels, number: int) -> Pixels:
+    """What the samples mean (PS3.3 C.11.1); enhanced images say it per frame (C.7.6.16.2.9)."""
+    group = _group(dataset, number, "PixelValueTransformationSequence")
+    if group is None:
+        return np.asarray(apply_modality_lut(pixels, dataset))
+    slope, intercept = _first(group, "RescaleSlope"), _first(group, "RescaleIntercept")
+    return pixels.astype(np.float64) * (1.0 if slope is None else slope) + (intercept or 0.0)
+
+
+def _windowed(
+    dataset: Dataset, values: Pixels, number: int, padding: Pixels | None, window: Window | None
+) -> Pixels:
+    """Values as 0 to 255 by the window that was asked for, the image's first, or percentiles."""
+    source = _group(dataset, number, "FrameVOILUTSequence") or dataset
+    function = str(source.get("VOILUTFunction") or "LINEAR")
+    centre, width = window or (_first(source, "WindowCenter"), _first(source, "WindowWidth"))
+    if centre is not None and width is not None and width > 0:
+        if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1
+            power = np.clip(-4.0 * (values - centre) / width, -60, 60)
+            sigmoid: Pixels = 255.0 / (1.0 + np.exp(power))
+            return sigmoid
+        if function == "LINEAR_EXACT" or width < 1:  # PS3.3 C.11.2.1.3.2
+            low, high = centre - width / 2, centre + width / 2
+        else:  # PS3.3 C.11.2.1.2.1
+            low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+            if width == 1:
+                return np.where(values > low, np.float32(255), np.float32(0))
+    else:
+        low, high = _percentiles(values, padding)
+    scaled: Pixels = (values - low) * (255.0 / max(high - low, 1e-30))
+    return scaled
+
+
+def _percentiles(values: Pixels, padding: Pixels | None) -> Window:
+    seen = values[~padding] if padding is not None and not padding.all() else values.ravel()
+    seen = seen[np.isfinite(seen)]
+    if seen.size == 0:
+        raise CannotDecode("the image is empty")
+    low, high = np.percentile(seen, (0.5, 99.5))
+    if low == high:
+        low, high = seen.min(), seen.max()
+    return float(low), float(high)
 
 
 def _padding(dataset: Dataset, pixels: Pixels) -> Pixels | None:
@@ -82,27 +154,11 @@ def _padding(dataset: Dataset, pixels: Pixels) -> Pixels | None:
     return (pixels >= low) & (pixels <= high)
 
 
-def _limits(
-    dataset: Dataset, values: Pixels, padding: Pixels | None, window: Window | None
-) -> Window:
-    centre, width = window or (_first(dataset, "WindowCenter"), _first(dataset, "WindowWidth"))
-    if centre is not None and width is not None and width >= 1:
-        # PS3.3 C.11.2.1.2.1, LINEAR
-        return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
-    seen = values[~padding] if padding is not None and not padding.all() else values
-    if seen.size == 0:
-        raise CannotDecode("the image is empty")
-    low, high = np.percentile(seen, (0.5, 99.5))
-    if low == high:
-        low, high = float(seen.min()), float(seen.max())
-    return float(low), float(high)
-
-
 def _first(dataset: Dataset, keyword: str) -> float | None:
     value = dataset.get(keyword)
     if isinstance(value, MultiValue | list):
         value = value[0] if value else None
     try:
         return None if value is None else float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import IO, Any
+from typing import IO, Any, Final
+
+MAX_BODY: Final = 600 << 20
 
 
 def send(stream: IO[bytes], head: dict[str, Any], body: bytes = b"") -> None:
@@ -18,7 +20,10 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     if not line.endswith(b"\n"):
         raise EOFError
     head = json.loads(line)
-    body = stream.read(head["length"])
-    if len(body) != head["length"]:
+    length = head["length"]
+    if not 0 <= length <= MAX_BODY:
+        raise EOFError
+    body = stream.read(length)
+    if len(body) != length:
         raise EOFError
     return head, body

@@ -1,8 +1,7 @@
-"""The decoder's process: `python -m studies.dicom.pixels.worker`. Speaks `wire` on stdin and stdout."""
+"""The decoder's process, `python -m studies.dicom.pixels.worker`, on stdin and stdout."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -14,12 +13,16 @@ MEMORY = 2_500 << 20
 
 
 def confine() -> None:
-    """A cap on memory, no core files, and an end with the parent."""
+    """A cap on memory and no core files.
+
+    The end of the parent is the end of stdin. PR_SET_PDEATHSIG is not used on purpose: it fires
+    when the *thread* that started the child ends, so a server's short-lived thread would kill the
+    decoder under another thread's request.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -65,8 +68,11 @@ def main() -> None:
             request, _ = wire.receive(sys.stdin.buffer)
         except EOFError:
             return
+        # Should the parent die meanwhile, nobody else would stop a decoder that hangs.
+        signal.setitimer(signal.ITIMER_REAL, request.get("limit", 60.0) + 5.0)
         head, body = answer(request)
-        wire.send(out, head, body)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        wire.send(out, {**head, "id": request.get("id")}, body)
 
 
 if __name__ == "__main__":
