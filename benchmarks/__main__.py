@@ -233,6 +233,7 @@ def main() -> None:
         with Stack(Path(folder) / "data", env={"PACS_QUIET_SECONDS": "1"}) as stack:
             token, cookie, slug = stack.shell(MAKE_TOKEN).split()
             found |= arrival(stack, token, slices)
+            print(json.dumps(found), flush=True)
             found |= retrieval(stack, token, slices)
             found |= worklist(stack, cookie, slug)
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")

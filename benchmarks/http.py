@@ -15,7 +15,7 @@ SCRIPT = """
 local paths = {%s}
 local headers = {%s}
 local i = 0
-local bad = 0
+bad = 0
 local threads = {}
 function setup(thread) table.insert(threads, thread) end
 function init() bad = 0 end

@@ -6,28 +6,27 @@ another file system, and lets a reader see a message that is still being written
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 from queue import Empty
 from time import time_ns
 from typing import Any
 
-from kombu.transport import filesystem
-from kombu.utils.encoding import bytes_to_str, str_to_bytes
-from kombu.utils.json import dumps, loads
+from kombu.transport import filesystem, virtual
 
 
 class Channel(filesystem.Channel):  # type: ignore[misc]
     """Writes under a name that no reader looks at, then renames; claims by rename as well."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         name = f"{time_ns():020d}_{uuid.uuid4().hex}.{queue}.msg"
         draft = folder / f"{name}.draft"
-        draft.write_bytes(str_to_bytes(dumps(payload)))
+        draft.write_text(json.dumps(payload), encoding="utf-8")
         draft.rename(folder / name)
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: Any = None) -> Any:
         folder = Path(self.data_folder_in)
         suffix = f".{queue}.msg"
         for path in sorted(path for path in folder.iterdir() if path.name.endswith(suffix)):
@@ -40,7 +39,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]
                 continue
             payload = claimed.read_bytes()
             claimed.unlink()
-            return loads(bytes_to_str(payload))
+            return json.loads(payload)
         raise Empty
 
 
@@ -49,4 +48,4 @@ class Transport(filesystem.Transport):  # type: ignore[misc]
 
     Channel = Channel
     # Shared by every connection of the process, as the stock transport's is.
-    global_state = filesystem.virtual.BrokerState()
+    global_state = virtual.BrokerState()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pacs.accounts.principal import Principal, principal_of
 
 
-class StudyQuerySet(models.QuerySet["Study"]):
+class StudyQuerySet(models.QuerySet[Any]):
     """Studies; start from `visible_to` wherever a person or a program asks."""
 
     def visible_to(self, who: Any) -> StudyQuerySet:
@@ -41,7 +41,7 @@ class StudyQuerySet(models.QuerySet["Study"]):
         return self.filter(whole | Q(id__in=granted))
 
 
-class QuarantineQuerySet(models.QuerySet["QuarantinedFile"]):
+class QuarantineQuerySet(models.QuerySet[Any]):
     """Quarantined files, for technicians and administrators of the site."""
 
     def visible_to(self, who: Any) -> QuarantineQuerySet:

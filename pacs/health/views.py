@@ -55,7 +55,7 @@ async def _channel_layer() -> str:
     layer = get_channel_layer()
     if layer is None:
         return "not configured"
-    name = await layer.new_channel("health")
+    name = await layer.new_channel()
     await layer.send(name, {"type": "health"})
     await layer.receive(name)
     return "ok"
