@@ -15,6 +15,7 @@ import structlog
 from pacs.accounts.models import Scope as TokenScope
 from studies.dicomweb import authority, qido
 from studies.dicomweb.authority import Authority, StudyRef
+from studies.dicomweb.bulkdata import PATH
 from studies.dicomweb.errors import (
     BadRequestError,
     ClientGoneError,
@@ -24,6 +25,7 @@ from studies.dicomweb.errors import (
 )
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header, Receive, Scope, Send
 from studies.dicomweb.instances import Instances
+from studies.dicomweb.metadata import Metadata
 from studies.dicomweb.negotiation import DICOM_JSON, accepts
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.rendered import Rendered
@@ -38,7 +40,7 @@ STUDIES_PATH = re.compile(
     r"(?:/(?P<study>[^/]+)"
     r"(?:/series/(?P<series>[^/]+)"
     r"(?:/instances/(?P<instance>[^/]+)(?:/frames/(?P<frames>[^/]+))?)?)?)?"
-    r"(?:/(?P<what>metadata|rendered|thumbnail|series|instances|bulkdata/7FE00010))?/?"
+    rf"(?:/(?P<what>metadata|rendered|thumbnail|series|instances|bulkdata/{PATH}))?/?"
 )
 UID = re.compile(r"[0-9.]{1,64}")
 QUICK_THREADS = 8
@@ -62,6 +64,7 @@ class DataPlane:
         self._authority = Authority(self._quick)
         self._instances = Instances(self._quick)
         self._wado = Wado(self._quick, self._pictures, self._instances)
+        self._metadata = Metadata(self._quick, self._instances)
         self._rendered = Rendered(self._pictures, self._instances)
         self._upload = Upload(self._quick, self._stores)
         authority.connect()
@@ -147,7 +150,7 @@ class DataPlane:
         if what is None:
             await self._wado.instances(exchange, study, series_uid, sop_uid)
         elif what == "metadata":
-            await self._wado.metadata(exchange, study, series_uid, sop_uid)
+            await self._metadata.retrieve(exchange, study, series_uid, sop_uid)
         elif what == "thumbnail" and series_uid is not None:
             await self._rendered.thumbnail(exchange, study, series_uid, sop_uid)
         elif series_uid is None or sop_uid is None:
@@ -155,7 +158,8 @@ class DataPlane:
         elif what == "rendered":
             await self._rendered.rendered(exchange, study, series_uid, sop_uid, "1")
         else:
-            await self._wado.pixel_data(exchange, study, series_uid, sop_uid)
+            path = what.removeprefix("bulkdata/")
+            await self._wado.bulk_data(exchange, study, series_uid, sop_uid, path)
 
     # Search
 

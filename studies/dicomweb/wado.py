@@ -1,34 +1,29 @@
-"""WADO-RS: metadata, instances, frames and bulk data as they are stored (PS3.18 10.4)."""
+"""WADO-RS: instances, frames and bulk data as they are stored (PS3.18 10.4)."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
-from django.db.models import F
-
-from studies import archive, documents
+from studies import archive
 from studies.dicom.pixels.client import PixelError
+from studies.dicom.syntaxes import EXPLICIT_LE
 from studies.dicomweb.authority import StudyRef
+from studies.dicomweb.bulkdata import PIXEL_DATA, value_at
 from studies.dicomweb.errors import BadRequestError, NotFoundError
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header
 from studies.dicomweb.instances import Instances, Location
 from studies.dicomweb.negotiation import (
     DICOM,
-    DICOM_JSON,
     NATIVE,
     OCTET_STREAM,
     FrameForm,
-    accepts,
     frame_form,
     instance_is_multipart,
 )
 from studies.dicomweb.pool import Pool
-from studies.models import Series
 from studies.services.pixels import pixel_service
 
 CHUNK = 1 << 20
@@ -54,41 +49,6 @@ class Wado:
         self._quick = quick
         self._pictures = pictures
         self._instances = instances
-
-    # Metadata
-
-    async def metadata(
-        self, exchange: Exchange, study: StudyRef, series_uid: str | None, sop_uid: str | None
-    ) -> None:
-        """DICOM JSON of a study, series or instance (PS3.18 10.4.1.1.2)."""
-        accepts(exchange.headers.get("accept", ""), DICOM_JSON, "application/json")
-        zipped = "gzip" in exchange.headers.get("accept-encoding", "")
-        if sop_uid is not None and series_uid is not None:
-            await self._instances.find(study, series_uid, sop_uid)
-            body = await self._quick.run(_instance_metadata, study, sop_uid, zipped)
-            etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        else:
-            rows = await self._quick.run(_series_rows, study.pk, series_uid)
-            if not rows:
-                raise NotFoundError
-            versions = ",".join(f"{row.pk}-{row.metadata_version}" for row in rows)
-            etag = f'W/"{hashlib.blake2b(versions.encode(), digest_size=12).hexdigest()}"'
-            if exchange.not_modified(etag):
-                await self._not_modified(exchange, etag, NO_STORE)
-                return
-            body = await self._quick.run(_series_metadata, rows, zipped)
-        if exchange.not_modified(etag):
-            await self._not_modified(exchange, etag, NO_STORE)
-            return
-        headers: list[Header] = [
-            (b"content-type", DICOM_JSON.encode()),
-            (b"etag", etag.encode()),
-            (b"vary", b"accept-encoding"),
-            NO_STORE,
-        ]
-        if zipped:
-            headers.append((b"content-encoding", b"gzip"))
-        await exchange.answer(200, headers, body)
 
     @staticmethod
     async def _not_modified(exchange: Exchange, etag: str, caching: Header) -> None:
@@ -218,7 +178,28 @@ class Wado:
 
     # Bulk data
 
-    async def pixel_data(
+    async def bulk_data(
+        self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str, path: str
+    ) -> None:
+        """The value of a binary element; `path` leads to it through sequences."""
+        if path == PIXEL_DATA:
+            await self._pixel_data(exchange, study, series_uid, sop_uid)
+            return
+        location = await self._instances.find(study, series_uid, sop_uid)
+        form = frame_form(exchange.headers.get("accept", ""), EXPLICIT_LE, False, False)
+        value = await self._quick.run(value_at, location.archive_key, path)
+        if not form.multipart:
+            await exchange.answer(
+                200, [(b"content-type", OCTET_STREAM.encode()), PRIVATE, VARY_ACCEPT], value
+            )
+            return
+        boundary = _boundary()
+        head = b"--%s\r\ncontent-type: %s\r\n\r\n" % (boundary, OCTET_STREAM.encode())
+        body = b"".join((head, value, b"\r\n--%s--\r\n" % boundary))
+        headers = [_multipart(OCTET_STREAM, boundary), PRIVATE, VARY_ACCEPT]
+        await exchange.answer(200, headers, body)
+
+    async def _pixel_data(
         self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str
     ) -> None:
         """The value of Pixel Data: native in one part, encapsulated one part a frame."""
@@ -278,24 +259,3 @@ def _decoded_frame(archive_key: str, frame: int) -> bytes:
         return pixel_service().frame(archive.local_path(archive_key), frame)
     except PixelError:
         raise NotFoundError("This frame cannot be decoded.") from None
-
-
-def _series_rows(study_pk: int, series_uid: str | None) -> list[Series]:
-    rows: Any = Series.objects.filter(study_id=study_pk).select_related("study")
-    if series_uid is not None:
-        rows = rows.filter(series_instance_uid=series_uid)
-    return list(rows.order_by(F("series_number").asc(nulls_last=True), "id"))
-
-
-def _series_metadata(rows: Sequence[Series], zipped: bool) -> bytes:
-    if len(rows) == 1:
-        return documents.series_json_gzip(rows[0]) if zipped else documents.series_json(rows[0])
-    body = documents.study_json(rows)
-    return gzip.compress(body, compresslevel=1, mtime=0) if zipped else body
-
-
-def _instance_metadata(study: StudyRef, sop_uid: str, zipped: bool) -> bytes:
-    body = documents.instance_json(study.site_id, sop_uid)
-    if body is None:
-        raise NotFoundError
-    return gzip.compress(body, compresslevel=1, mtime=0) if zipped else body

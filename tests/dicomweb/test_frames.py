@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import generate_frames
@@ -30,7 +31,10 @@ def expected_frames(file: bytes, syntax: str, count: int = 1) -> list[bytes]:
         if bits % 8 == 0:
             size = bits // 8
             return [dataset.PixelData[n * size : (n + 1) * size] for n in range(count)]
-    return [little_endian(array) for array in iter_pixels(dataset, raw=True)]
+    arrays = iter_pixels(dataset, raw=True)
+    if dataset.BitsAllocated == 1:
+        return [np.packbits(array, bitorder="little").tobytes() for array in arrays]
+    return [little_endian(array) for array in arrays]
 
 
 def little_endian(array: Any) -> bytes:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from studies import archive
 from studies.models import Instance
-from tests.dicomweb.asking import ct_file, store
+from tests.dicomweb.asking import Gone, ct_file, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +76,40 @@ def test_metadata_at_every_level(client: Any, radiologist: Any, site: Any, level
     assert json.loads(gzip.decompress(zipped.body)) == plain.json
     again = asking.get(path, headers={"if-none-match": plain.headers["etag"]})
     assert (again.status, again.body) == (304, b"")
+
+
+def test_bulk_data_urls_lead_to_the_values(
+    client: Any, radiologist: Any, site: Any, test_file: Any
+) -> None:
+    palette = store(site, test_file("examples_palette.dcm"))
+    other = store(site, ct_file(number=2))
+    asking = client(radiologist)
+    for file in (palette, other):
+        for level in (file.study_path, file.series_path, file.path):
+            (one,) = asking.get(level + "/metadata").json
+            url = f"{file.path}/bulkdata/7FE00010".replace("/dicom-web/", "/dicom-web/sites/main/")
+            assert one["7FE00010"]["BulkDataURI"] == url
+            assert asking.get(url).status == 200
+    value = palette.dataset.RedPaletteColorLookupTableData
+    path = palette.path + "/bulkdata/00281201"
+    assert asking.get(path).parts[0].body == value
+    assert asking.get(path, headers={"accept": "application/octet-stream"}).body == value
+
+
+def test_bulk_data_in_a_sequence(client: Any, radiologist: Any, site: Any) -> None:
+    item = Dataset()
+    item.EncapsulatedDocument = b"%PDF" * 1000
+    file = store(site, ct_file(IconImageSequence=[item]))
+    asking = client(radiologist)
+    (one,) = asking.get(file.series_path + "/metadata").json
+    url = one["00880200"]["Value"][0]["00420011"]["BulkDataURI"]
+    assert url.endswith("/bulkdata/00880200/1/00420011")
+    assert asking.get(url).parts[0].body == item.EncapsulatedDocument
+    for wrong in ("00880200/2/00420011", "00880200", "00100010", "00420011", "00880200/1"):
+        try:
+            assert asking.get(f"{file.path}/bulkdata/{wrong}").status == 404
+        except Gone:
+            assert wrong == "00880200/1"
 
 
 def test_metadata_of_a_growing_series(client: Any, radiologist: Any, ct: Any, site: Any) -> None:
