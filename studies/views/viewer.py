@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.urls import reverse
@@ -17,28 +15,6 @@ from django.views.decorators.vary import vary_on_headers
 from pacs.audit import record_read
 from studies.models import Instance, Study
 from studies.views.worklist import signed_in
-
-AGE = re.compile(r"^(\d{3})([DWMY])$")
-DAY = re.compile(r"^(\d{4})[.]?(\d{2})[.]?(\d{2})$")
-AGE_UNITS = {"D": "d", "W": "w", "M": "m", "Y": "y"}
-
-
-def age_text(patient_age: str) -> str:
-    """`054Y` as `54 y` (AS, PS3.5 6.2); what is no age is shown as it was sent."""
-    match = AGE.match(patient_age)
-    return f"{int(match[1])} {AGE_UNITS[match[2]]}" if match else patient_age
-
-
-def day_text(day: str) -> str:
-    """`20261124` as `2026-11-24` (DA, PS3.5 6.2); what is no date is shown as it was sent."""
-    match = DAY.match(day)
-    return f"{match[1]}-{match[2]}-{match[3]}" if match else day
-
-
-def time_text(time: str) -> str:
-    """`142501.5` as `14:25` (TM, PS3.5 6.2); what is no time is left out."""
-    digits = time.replace(":", "")
-    return f"{digits[:2]}:{digits[2:4]}" if digits[:4].isdigit() and len(digits) >= 4 else ""
 
 
 def series_state(study: Study, root: str) -> list[dict[str, Any]]:
@@ -89,16 +65,4 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
     state = viewer_state(study)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse(state)
-    return _page(request, study, state)
-
-
-def _page(request: HttpRequest, study: Study, state: dict[str, Any]) -> HttpResponse:
-    context = {
-        "study": study,
-        "state": state,
-        "age": age_text(study.patient_age),
-        "birth_date": day_text(study.patient_birth_date),
-        "study_date": day_text(study.study_date),
-        "study_time": time_text(study.study_time),
-    }
-    return render(request, "studies/viewer.html", context)
+    return render(request, "studies/viewer.html", {"study": study, "state": state})

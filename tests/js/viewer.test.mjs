@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { markRgb, rgbOfYbr422, unmarkedJpeg } from "../../static/src/viewer/colour.js";
 import { firstPart, kindOfStatus } from "../../static/src/viewer/dicomweb.js";
 import { maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
 import { contradiction } from "../../static/src/viewer/identity.js";
@@ -107,6 +108,7 @@ test("objects without pictures are named", () => {
     /video/,
   );
   assert.match(whyNot({ "00080016": element("1.2.3") }).name, /without pixels/);
+  assert.match(whyNot({ ...picture, "00280002": element(3) }).name, /eight bits a channel/);
 });
 
 test("pictures are pictures", () => {
@@ -181,4 +183,19 @@ test("statuses say what happened, parts are cut at their boundary", () => {
   const part = firstPart(body, 'multipart/related; boundary="b"');
   assert.equal(new TextDecoder().decode(part), "abc");
   assert.throws(() => firstPart(body.slice(0, 20), "multipart/related; boundary=b"));
+});
+
+test("native YBR 4:2:2 becomes RGB", () => {
+  assert.deepEqual([...rgbOfYbr422([10, 200, 128, 128])], [10, 10, 10, 200, 200, 200]);
+  assert.deepEqual([...rgbOfYbr422([76, 76, 85, 255])], [254, 0, 0, 254, 0, 0]);
+});
+
+test("only a JPEG that says nothing of its colours is marked as RGB", () => {
+  const stream = (...marker) => [0xff, 0xd8, ...marker, 0xff, 0xda, 0, 2, 1, 2, 3, 4];
+  assert.equal(unmarkedJpeg(Uint8Array.from([45, 45, ...stream(0xff, 0xdb, 0, 3, 9)])), 2);
+  assert.equal(unmarkedJpeg(Uint8Array.from(stream(0xff, 0xe0, 0, 2))), -1);
+  assert.equal(unmarkedJpeg(Uint8Array.from(stream(0xff, 0xee, 0, 2))), -1);
+  assert.equal(unmarkedJpeg(new Uint8Array(40)), -1);
+  const marked = markRgb(Uint8Array.from(stream()), 0);
+  assert.deepEqual([...marked.slice(0, 9)], [0xff, 0xd8, 0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f]);
 });

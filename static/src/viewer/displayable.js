@@ -110,6 +110,12 @@ export function whyNot(instance) {
       why: "Its pixels are packed eight to a byte. This viewer cannot show it yet.",
     };
   }
+  if (number(instance, Tag.SamplesPerPixel) > 1 && allocated > 8) {
+    return {
+      name: "a colour image of more than eight bits a channel",
+      why: "This viewer would show its colours wrong.",
+    };
+  }
   if (allocated === 64) {
     return {
       name: "an image of 64-bit values",

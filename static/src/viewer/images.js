@@ -1,11 +1,13 @@
-import { Enums, imageLoader, metaData, utilities } from "@cornerstonejs/core";
+import { Enums, eventTarget, imageLoader, metaData, utilities } from "@cornerstonejs/core";
 import dicomImageLoader from "@cornerstonejs/dicom-image-loader";
 
+import { markRgb, rgbOfYbr422, unmarkedJpeg } from "./colour.js";
 import { frameRate } from "./frames.js";
 import { Tag, number, text } from "./tags.js";
 import { applyTable, displayedPadding, valueRange, windowRange } from "./voi.js";
 
 const { MetadataModules } = Enums;
+const decodeLimit = 60_000;
 const shapes = new Set(["LINEAR", "LINEAR_EXACT", "SIGMOID"]);
 
 /** Frames by image id: what the decoder and the renderer ask about them. */
@@ -111,11 +113,21 @@ function displayable(pixels) {
  */
 function finish(image, frame) {
   const decoded = image.voxelManager.getScalarData();
+  const halved =
+    frame.photometric === "YBR_FULL_422" && decoded.length === frame.rows * frame.columns * 2;
   const expected = frame.rows * frame.columns * (image.numberOfComponents ?? 1);
-  if (image.rows !== frame.rows || image.columns !== frame.columns || decoded.length !== expected) {
+  if (
+    image.rows !== frame.rows ||
+    image.columns !== frame.columns ||
+    (decoded.length !== expected && !halved)
+  ) {
     throw new Error("The decoded picture is not of the size that its header says.");
   }
   let pixels = image.color ? decoded : displayable(decoded);
+  if (halved) pixels = rgbOfYbr422(decoded);
+  if (frame.signed && frame.bitsAllocated <= 16 && !image.color) {
+    pixels = signedValues(pixels, frame);
+  }
   if (frame.modalityTable && !image.color) pixels = applyTable(pixels, frame.modalityTable);
   if (pixels !== decoded) {
     image.voxelManager = utilities.VoxelManager.createImageVoxelManager({
@@ -146,11 +158,69 @@ function firstRange(image, frame, pixels) {
   return valueRange(pixels, frame.modalityTable ? undefined : displayedPadding(frame));
 }
 
+/**
+ * Signed values that a decoder left unsigned: native bytes, and JPEG 2000 whose own header says unsigned.
+ * No signed value is that large, so pixels that came out right stay as they are.
+ */
+function signedValues(pixels, { slope, intercept, modalityTable, bitsAllocated }) {
+  const [factor, offset] = modalityTable ? [1, 0] : [slope, intercept];
+  const span = 2 ** bitsAllocated;
+  const wrong = (value) => (value - offset) / factor > span / 2 - 0.5;
+  if (!pixels.some(wrong)) return pixels;
+  return Float32Array.from(pixels, (value) => (wrong(value) ? value - span * factor : value));
+}
+
 /** Answers that are not pixels (a login page, an error text) never reach a decoder. */
-function onlyPixels(xhr) {
+async function onlyPixels(xhr) {
   const type = xhr.getResponseHeader("Content-Type") ?? "";
-  const pixels = /^(multipart\/related|application\/octet-stream|image\/)/i.test(type);
-  return pixels ? Promise.resolve(xhr.response) : Promise.reject(new Error("no pixels"));
+  if (!/^(multipart\/related|application\/octet-stream|image\/)/i.test(type)) {
+    throw new Error("no pixels");
+  }
+  spellHeader(xhr.response);
+  const frame = frames.get(`wadors:${xhr.responseURL}`);
+  if (frame?.photometric !== "RGB" || frame.bitsAllocated !== 8) return xhr.response;
+  const body = new Uint8Array(xhr.response);
+  const start = isBaselineJpeg(body) ? unmarkedJpeg(body) : -1;
+  return start < 0 ? xhr.response : markRgb(body, start).buffer;
+}
+
+function partHeader(body) {
+  const latin = new TextDecoder("latin1").decode(body.subarray(0, 512));
+  return latin.slice(0, Math.max(0, latin.indexOf("\r\n\r\n")));
+}
+
+const isBaselineJpeg = (body) => partHeader(body).includes("1.2.840.10008.1.2.4.50");
+
+/** Names of header fields are the same in either case (RFC 2045); the decoder knows only "Content-Type". */
+function spellHeader(body) {
+  const name = "Content-Type:";
+  const bytes = new Uint8Array(body);
+  const at = partHeader(bytes).search(/content-type:/i);
+  if (at >= 0) bytes.set(new TextEncoder().encode(name), at);
+}
+
+/**
+ * A decoder's surprise may leave its promise open for ever. Settles with `loading`, or fails when nothing
+ * has come of the pixels a minute after they arrived.
+ */
+function watched(imageId, loading) {
+  return new Promise((resolve, reject) => {
+    let timer = 0;
+    const arrived = ({ detail }) => {
+      if (detail.imageId !== imageId) return;
+      timer = setTimeout(() => end(reject, new Error("The picture was not decoded.")), decodeLimit);
+    };
+    const end = (settle, value) => {
+      clearTimeout(timer);
+      eventTarget.removeEventListener("cornerstoneimageloadend", arrived);
+      settle(value);
+    };
+    eventTarget.addEventListener("cornerstoneimageloadend", arrived);
+    loading.then(
+      (image) => end(resolve, image),
+      (error) => end(reject, error),
+    );
+  });
 }
 
 export function initImages({ workers }) {
@@ -159,7 +229,8 @@ export function initImages({ workers }) {
   imageLoader.registerImageLoader("wadors", (imageId, options) => {
     const frame = frames.get(imageId);
     const loading = dicomImageLoader.wadors.loadImage(imageId, options);
-    return { ...loading, promise: loading.promise.then((image) => finish(image, frame)) };
+    const promise = watched(imageId, loading.promise).then((image) => finish(image, frame));
+    return { ...loading, promise };
   });
 }
 

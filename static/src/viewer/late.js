@@ -53,7 +53,7 @@ export function watchLate(button, { studyId, stateURL, known, onLoad }) {
   });
 
   let wasLost = false;
-  new LiveSocket("/ws/worklist/", {
+  new LiveSocket(() => "/ws/worklist/", {
     onMessage(message) {
       const about = ["study.received", "study.changed", "study.complete"].includes(message.type);
       if ((about && message.study === studyId) || message.type === "refetch") soon();

@@ -1,6 +1,5 @@
 /** Letters at the edges of a picture. DICOM's patient axes: +x left, +y posterior, +z head (PS3.3 C.7.6.2.1.1). */
 
-const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const cross = (a, b) => [
   a[1] * b[2] - a[2] * b[1],
   a[2] * b[0] - a[0] * b[2],
