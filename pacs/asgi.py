@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from django.core.asgi import get_asgi_application
 
@@ -28,3 +29,9 @@ application = ProtocolTypeRouter(
 from pacs.accounts.checks import refuse_demo_accounts  # noqa: E402
 
 refuse_demo_accounts()
+
+# Daphne ends only when the channel layer's database threads do.
+if "twisted.internet.reactor" in sys.modules:
+    from pacs.shutdown import close_channel_layer_with_reactor
+
+    close_channel_layer_with_reactor()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -28,3 +28,9 @@ def _configure_logs(**kwargs: Any) -> None:
     from pacs.logs import configure
 
     configure()
+
+
+@worker_ready.connect
+def _first_heartbeat(sender: Any = None, **kwargs: Any) -> None:
+    """The portal is ready as soon as its worker is, not only at beat's first round."""
+    app.send_task("health.heartbeat", expires=15)

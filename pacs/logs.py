@@ -59,6 +59,7 @@ def configure(_config: dict[str, Any] | None = None) -> None:
                 "axes": {"level": "ERROR"},
                 "urllib3": {"level": "ERROR"},
                 "celery.app.trace": {"level": "ERROR"},
+                "celery.beat": {"level": "WARNING"},
                 "celery.worker.strategy": {"level": "WARNING"},
                 "aiosqlite": {"level": "WARNING"},
                 "aiosqlitepool": {"level": "WARNING"},

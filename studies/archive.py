@@ -1,6 +1,6 @@
 """The archive: original bytes under content addresses, never altered, never overwritten.
 
-A key is `<site id>/<aa>/<bb>/<sha256>`: made by the server, the same for the same bytes, so that a
+A key is `<site id>/<aa>/<sha256>`: made by the server, the same for the same bytes, so that a
 store which is repeated after a crash finds its file in place and leaves no orphan.
 """
 
@@ -25,7 +25,7 @@ def _storage() -> Storage:
 
 def key_of(site_id: int, sha256: str) -> str:
     """Where bytes with this SHA-256 of this site live."""
-    return f"{site_id}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+    return f"{site_id}/{sha256[:2]}/{sha256}"
 
 
 class _PayloadFile(File):  # type: ignore[type-arg]

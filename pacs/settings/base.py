@@ -157,7 +157,7 @@ STORAGES = {
 CACHE_DIR = DATA_DIR / "cache"
 
 BROKER_DIR = Path(envstr("PACS_BROKER_DIR", str(DATA_DIR / "broker")))
-CELERY_BROKER_URL = REDIS_URL or "lightboxfs://"
+CELERY_BROKER_URL = REDIS_URL or "lightboxfs://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"visibility_timeout": 3600}
     if REDIS_URL

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
@@ -38,7 +38,8 @@ T = TypeVar("T")
 
 SLICE = 10.0
 PAGE = 500
-BATCH = 32
+BATCH = 64
+COMMIT_EVERY = 0.2
 LINGER = 1.5
 POLL = 0.08
 BACKOFF = (5, 5, 10, 20, 30, 60)
@@ -115,6 +116,7 @@ class Slice:
         self.deadline = monotonic() + SLICE
         self.outcome = Outcome(ran=True)
         self.hinted = self.server.hint_pending
+        self.committed = 0.0
 
     def run(self) -> Outcome:
         """Pages until there is nothing new, or the slice is over."""
@@ -196,7 +198,7 @@ class Slice:
                     break
                 change, future = flying[0]
                 if future is not None:
-                    if ready and (len(ready) >= BATCH or not future.done()):
+                    if ready and self._is_time_to_commit(len(ready), future):
                         self._commit(ready, reached)
                         ready = []
                     prepared = self._wait(future)
@@ -219,6 +221,12 @@ class Slice:
                     future.cancel()
             if stable:
                 self._hasten(stable)
+
+    def _is_time_to_commit(self, ready: int, following: Future[Any]) -> bool:
+        """The first image at once; then in batches, since each costs a transaction and an event."""
+        if ready >= BATCH:
+            return True
+        return not following.done() and monotonic() - self.committed > COMMIT_EVERY
 
     def _is_prior(self, seq: int) -> bool:
         return seq <= (self.server.prior_until or 0)
@@ -247,6 +255,7 @@ class Slice:
         self.outcome.stored += sum(result.outcome == "stored" for result in results)
         self.lease.update(cursor=reached)
         self.server.cursor = reached
+        self.committed = monotonic()
 
     def _hasten(self, orthanc_ids: list[str]) -> None:
         wanted = set(orthanc_ids)
