@@ -184,7 +184,7 @@ def _slow(element: DataElement, threshold: int, path: str) -> str:
     elif vr in REAL:
         out = [_real(one) for one in values]
     else:
-        out = [str(one) if one not in (None, "") else None for one in values]
+        out = [None if one is None else str(one).rstrip(" \0") or None for one in values]
     if all(one is None for one in out):
         return f'{{"vr":"{vr}"}}'
     return f'{{"vr":"{vr}","Value":{_encode(out)}}}'
