@@ -17,8 +17,9 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA: Final = 0x7FE00010
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
-# What a lossless or lossy transcoding alters beside the pixels.
-TRANSCODED = frozenset({0x00280004, 0x00280006, 0x00282110, 0x00282112, 0x00282114})
+# What a transcoding alters beside the pixels; DCMTK notes even a lossless one in the description
+# of derivation (0008,2111).
+TRANSCODED = frozenset({0x00082111, 0x00280004, 0x00280006, 0x00282110, 0x00282112, 0x00282114})
 TRAILING_PADDING: Final = 0xFFFCFFFC
 BITS_ALLOCATED: Final = 0x00280100
 NOTED = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E, BITS_ALLOCATED})

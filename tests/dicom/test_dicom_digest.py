@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import mmap
 import struct
 import time
 from copy import deepcopy
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.data.data_manager import DATA_ROOT
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -23,7 +27,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from studies.dicom import canonical
+from studies.dicom import canonical, frames, header, json_model
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.gate import Gate, inspect
 
@@ -272,3 +276,72 @@ def test_too_many_elements() -> None:
     with pytest.raises(GateError) as caught:
         inspect(encoded(image()), max_elements=3)
     assert caught.value.reason == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00082111, "ST", b"Lossless JPEG compression "),  # as dcmcjpeg writes
+        (0x00280004, "CS", b"YBR_FULL"),
+        (0x00280006, "US", b"\1\0"),
+        (0x00282110, "CS", b"01"),
+    ],
+)
+def test_what_transcoding_alters(tag: int, vr: str, value: bytes) -> None:
+    changed, plain = written(explicit(tag, vr, value)), written()
+    assert changed.dataset_digest == plain.dataset_digest
+    assert changed.content_digest != plain.content_digest
+
+
+def test_a_mapped_file_can_be_closed_after_a_refusal(tmp_path: Path) -> None:
+    deep = explicit(0x00081110, "UN", b"x") * 2
+    for content in (encoded(image()), preface(ExplicitVRLittleEndian) + deep):
+        (tmp_path / "file").write_bytes(content)
+        with (tmp_path / "file").open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                inspect(mapped)
+            except GateError:
+                mapped.close()
+            else:
+                mapped.close()
+
+
+CORPUS = sorted(
+    path for path in (Path(DATA_ROOT) / "test_files").glob("*.dcm") if path.stat().st_size < 200_000
+)
+HOSTILE = [b"\xff\xff\xff\xff", b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xfe\xff\x0d\xe0",
+           b"SQ", b"UN", bytes(8), b"\xe0\x7f\x10\x00"]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=5000, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    path=st.sampled_from(CORPUS),
+    edits=st.lists(
+        st.tuples(
+            st.integers(128, 1 << 18),
+            st.one_of(st.sampled_from(HOSTILE), st.binary(min_size=1, max_size=8)),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+)
+def test_what_passes_the_gate_the_others_survive(
+    path: Path, edits: list[tuple[int, bytes, bool]]
+) -> None:
+    content = bytearray(path.read_bytes())
+    for at, piece, inserted in edits:
+        at %= len(content)
+        content[at : at if inserted else at + len(piece)] = piece
+    try:
+        found = inspect(bytes(content))
+        dataset = header.read(bytes(content))
+        facts = header.facts(dataset)
+        index = frames.index(found, facts)
+    except GateError:
+        return
+    json.loads(json_model.to_json(dataset, found))
+    for number in {1, index.count} if index.count and not index.needs_decode else ():
+        for offset, length in index.spans(number):
+            assert 0 <= offset <= offset + length <= len(content)
