@@ -6,6 +6,7 @@ import { firstPart, kindOfStatus } from "../../static/src/viewer/dicomweb.js";
 import { maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
 import { contradiction } from "../../static/src/viewer/identity.js";
 import { actionOf } from "../../static/src/viewer/keys.js";
+import { takenAt } from "../../static/src/viewer/overlay.js";
 import { createPrefetcher, fetchOrder } from "../../static/src/viewer/prefetch.js";
 import {
   applyTable,
@@ -198,4 +199,11 @@ test("only a JPEG that says nothing of its colours is marked as RGB", () => {
   assert.equal(unmarkedJpeg(new Uint8Array(40)), -1);
   const marked = markRgb(Uint8Array.from(stream()), 0);
   assert.deepEqual([...marked.slice(0, 9)], [0xff, 0xd8, 0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f]);
+});
+
+test("a date is never shown with the time of another level", () => {
+  const study = { "00080020": element("20261124"), "00080030": element("100000") };
+  assert.equal(takenAt({ ...study, "00080032": element("235900") }), "2026-11-24  10:00:00");
+  assert.equal(takenAt({ ...study, "00080022": element("20261125") }), "2026-11-25");
+  assert.equal(takenAt({}), "");
 });

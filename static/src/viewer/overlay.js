@@ -11,24 +11,26 @@ const unit = (value, name, digits) =>
   value === undefined ? "" : `${measure(value, digits)} ${name}`;
 const joined = (...parts) => parts.filter(Boolean).join("  ");
 
+const moments = [
+  [Tag.AcquisitionDate, Tag.AcquisitionTime],
+  [Tag.ContentDate, Tag.ContentTime],
+  [Tag.SeriesDate, Tag.SeriesTime],
+  [Tag.StudyDate, Tag.StudyTime],
+];
+
+/** When the picture was taken: a date and a time of the same level, the nearest to the picture. */
+export function takenAt(dataset) {
+  const [day, clock] = moments.find(([tag]) => text(dataset, tag)) ?? [];
+  return day ? joined(date(text(dataset, day)), time(text(dataset, clock))) : "";
+}
+
 /** Patient and study, as the picture's own header says them. */
 export function patientLines({ dataset }) {
   return lines(
     personName(text(dataset, Tag.PatientName)),
     text(dataset, Tag.PatientID),
     text(dataset, Tag.StudyDescription),
-    joined(
-      date(
-        text(dataset, Tag.AcquisitionDate) ||
-          text(dataset, Tag.ContentDate) ||
-          text(dataset, Tag.StudyDate),
-      ),
-      time(
-        text(dataset, Tag.AcquisitionTime) ||
-          text(dataset, Tag.ContentTime) ||
-          text(dataset, Tag.StudyTime),
-      ),
-    ),
+    takenAt(dataset),
   );
 }
 
