@@ -9,9 +9,11 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from studies.models import OrthancServer
+from studies import documents
+from studies.dicom.pixels.client import PixelError
+from studies.models import OrthancServer, Series
 from studies.orthanc.follow import follow
-from studies.services import arrival
+from studies.services import arrival, thumbnails
 
 log = structlog.get_logger(__name__)
 
@@ -42,5 +44,17 @@ def follow_sweep() -> None:
 
 @shared_task(name="studies.arrival_sweep", ignore_result=True)
 def arrival_sweep() -> None:
-    """Studies whose quiet timer has run out."""
-    arrival.settle_quiet()
+    """Studies whose quiet timer has run out; their caches are made before anyone opens them."""
+    for study_id in arrival.settle_quiet():
+        warm_study.delay(study_id)
+
+
+@shared_task(name="studies.warm_study", ignore_result=True)
+def warm_study(study_id: int) -> None:
+    """Series metadata and thumbnails of a study. Losing it only makes the first look slower."""
+    for series in Series.objects.filter(study_id=study_id).select_related("study"):
+        documents.series_json_gzip(series)
+        try:
+            thumbnails.make_for_series(series)
+        except PixelError as error:
+            log.info("no thumbnail", series=series.pk, reason=str(error))

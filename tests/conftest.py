@@ -16,6 +16,8 @@ from pacs.accounts import access
 from pacs.accounts.models import ApiToken, Membership, Role, Site, User
 from pacs.audit import triggers
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 PASSWORD = "a-long-enough-password"
 
 

@@ -172,7 +172,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "studies.follow_changes": {"queue": "follow"},
-    "studies.make_thumbnails": {"queue": "render"},
+    "studies.warm_study": {"queue": "render"},
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -11,14 +11,14 @@ from pacs import audit, events
 from studies.models import Arrival, Study
 
 
-def settle_quiet() -> int:
-    """Studies whose timer has run out become quiet. Returns how many; safe to repeat."""
+def settle_quiet() -> list[int]:
+    """Studies whose timer has run out become quiet. Returns their ids; safe to repeat."""
     due = list(
         Study.objects.filter(arrival=Arrival.RECEIVING, quiet_at__lte=timezone.now())
         .order_by("quiet_at")
         .values_list("id", "site_id")[:500]
     )
-    settled = 0
+    settled: list[int] = []
     for study_id, site_id in due:
         with transaction.atomic():
             changed = Study.objects.filter(
@@ -26,7 +26,7 @@ def settle_quiet() -> int:
             ).update(arrival=Arrival.QUIET)
             if changed:
                 events.publish("study.changed", site=site_id, study=study_id)
-                settled += 1
+                settled.append(study_id)
     return settled
 
 

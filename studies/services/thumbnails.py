@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from studies import archive
-from studies.models import Instance
+from studies.models import Instance, Series
 from studies.services.pixels import pixel_service
 
 SIZES = (64, 128, 200, 256, 512)
@@ -43,3 +43,10 @@ def thumbnail(instance_pk: int, archive_key: str, frames: int, size: int = SIZE)
 def make(instance: Instance) -> None:
     """Render ahead of the first request."""
     thumbnail(instance.pk, instance.archive_key, instance.number_of_frames)
+
+
+def make_for_series(series: Series) -> None:
+    """The same for a series' middle instance, which is the one that its thumbnail shows."""
+    instances = series.instances.order_by("instance_number", "id")
+    if instance := instances[series.number_of_instances // 2 :].first():
+        make(instance)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Portal, wait
 from tests.servers.orthanc import OrthancServer
 from tests.servers.peer import FaultyProxy
+from tests.servers.portal import Portal, wait
 
 pytestmark = pytest.mark.integration
 

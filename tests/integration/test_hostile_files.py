@@ -23,8 +23,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from tests.integration.conftest import Portal
 from tests.servers.orthanc import OrthancServer
+from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.integration
 
@@ -192,7 +192,7 @@ def test_other_content_under_the_same_uid_is_a_conflict(portal: Portal, tmp_path
     path = tmp_path / "conflict.dcm"
     path.write_bytes(written(dataset))
     portal.stack.storescu([path])
-    from tests.integration.conftest import wait
+    from tests.servers.portal import wait
 
     wait(lambda: any(r[0] == "conflicting-content" for r in portal.quarantine()), 20, "conflict")
     assert portal.count(dataset.StudyInstanceUID) == 1
@@ -206,7 +206,7 @@ def test_another_patient_within_a_study(portal: Portal, tmp_path: Path) -> None:
     path = tmp_path / "other.dcm"
     path.write_bytes(written(dataset))
     portal.stack.storescu([path])
-    from tests.integration.conftest import wait
+    from tests.servers.portal import wait
 
     wait(lambda: any(r[0] == "other-patient" for r in portal.quarantine()), 20, "other patient")
     assert portal.count(dataset.StudyInstanceUID) == 1

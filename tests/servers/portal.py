@@ -1,17 +1,13 @@
-"""The whole portal, once for all tests that only read or add, with helpers to look into it."""
+"""A running portal with people of two sites, and what tests ask it."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from studies.demo import synth
 from tests.servers.stack import Stack
 
 MAKE_PEOPLE = """
@@ -121,29 +117,3 @@ def wait(
                 f"{what}: not in {seconds} s\n{portal.stack.tail() if portal else ''}"
             )
         time.sleep(0.1)
-
-
-@pytest.fixture(scope="session")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The product as `make run` starts it, empty, with its Orthanc."""
-    folder = tmp_path_factory.mktemp("portal")
-    with Stack(folder, env={"PACS_QUIET_SECONDS": "2"}) as stack:
-        yield Portal(stack)
-
-
-@pytest.fixture
-def series(tmp_path: Path) -> Callable[..., tuple[list[Path], str]]:
-    """`series(slices, seed=...)`: files of a new CT and its StudyInstanceUID."""
-    from pydicom import dcmread
-
-    numbers = iter(range(1_000))
-
-    def make(slices: int = 10, **options: Any) -> tuple[list[Path], str]:
-        options.setdefault("seed", hash((tmp_path, next(numbers))) & 0xFFFFFFF)
-        options.setdefault("size", 64)
-        folder = tmp_path / f"series-{options['seed']}"
-        folder.mkdir()
-        files = [Path(path) for path in synth.ct_series(folder, slices=slices, **options)]
-        return files, str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
-
-    return make

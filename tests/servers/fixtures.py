@@ -1,0 +1,38 @@
+"""Fixtures of the whole product: started once, shared by integration and browser tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from studies.demo import synth
+from tests.servers.portal import Portal
+from tests.servers.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The product as `make run` starts it, empty, with its Orthanc."""
+    folder = tmp_path_factory.mktemp("portal")
+    with Stack(folder, env={"PACS_QUIET_SECONDS": "2"}) as stack:
+        yield Portal(stack)
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Callable[..., tuple[list[Path], str]]:
+    """`series(slices, seed=...)`: files of a new CT and its StudyInstanceUID."""
+    numbers = iter(range(1_000))
+
+    def make(slices: int = 10, **options: Any) -> tuple[list[Path], str]:
+        options.setdefault("seed", hash((tmp_path, next(numbers))) & 0xFFFFFFF)
+        options.setdefault("size", 64)
+        folder = tmp_path / f"series-{options['seed']}"
+        folder.mkdir()
+        files = [Path(path) for path in synth.ct_series(folder, slices=slices, **options)]
+        return files, str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+
+    return make
