@@ -1,1 +1,1 @@
-"""Structured reports: writing, signing, delivery. Nothing yet: see CHANGELOG for what is planned."""
+"""Structured reports: writing, signing, delivery. Nothing yet: see the changelog."""
