@@ -259,6 +259,12 @@ class OrthancServer(models.Model):
     is_enabled = models.BooleanField(default=True)
 
     cursor = models.BigIntegerField(default=0, editable=False)
+    cursor_mark = models.CharField(
+        max_length=160,
+        blank=True,
+        editable=False,
+        help_text="The change at the cursor: another one there means that Orthanc was reset",
+    )
     prior_until = models.BigIntegerField(
         null=True,
         editable=False,

@@ -37,6 +37,12 @@ class Change:
     seq: int
     type: str
     resource: str
+    date: str
+
+    @property
+    def mark(self) -> str:
+        """What tells this change from one of the same number after a reset of Orthanc."""
+        return f"{self.type} {self.resource} {self.date}"[:160]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,12 @@ def _page(body: Any) -> Page:
     try:
         return Page(
             changes=tuple(
-                Change(int(row["Seq"]), str(row["ChangeType"]), str(row["ID"]))
+                Change(
+                    int(row["Seq"]),
+                    str(row["ChangeType"]),
+                    str(row["ID"]),
+                    str(row.get("Date", "")),
+                )
                 for row in body["Changes"]
             ),
             last=int(body["Last"]),

@@ -146,12 +146,22 @@ class Slice:
         self.server.prior_until = last
 
     def _page(self) -> Page:
-        page = self._wait(self.pool.submit(self.client.changes, self.server.cursor, PAGE))
-        if page.last < self.server.cursor:
+        # One change is asked for again: if another stands there now, Orthanc was reset.
+        since = max(self.server.cursor - 1, 0)
+        page = self._wait(self.pool.submit(self.client.changes, since, PAGE))
+        again = page.changes[0] if page.changes else None
+        if again is not None and again.seq == self.server.cursor:
+            page = Page(page.changes[1:], page.last, page.done)
+        else:
+            again = None
+        if page.last < self.server.cursor or (
+            again is not None and self.server.cursor_mark not in ("", again.mark)
+        ):
             log.warning("orthanc was reset, resynchronising", server=self.server.pk)
-            self.lease.update(cursor=0, prior_until=0, remote_last=page.last)
+            self.lease.update(cursor=0, cursor_mark="", prior_until=0, remote_last=page.last)
             self.server.cursor = self.server.prior_until = 0
-            return self._page() if page.last else page
+            self.server.cursor_mark = ""
+            return self._page() if page.last else Page((), page.last, True)
         if self.server.failures or self.server.last_error:
             self.server.failures, self.server.last_error = 0, ""
         now = timezone.now()
@@ -183,7 +193,7 @@ class Slice:
         flying: deque[tuple[Change, Future[ingest.Prepared | None] | None]] = deque()
         ready: list[ingest.Prepared] = []
         stable: list[str] = []
-        reached = self.server.cursor
+        reached: Change | None = None
         fetching = 0
         try:
             while waiting or flying:
@@ -204,15 +214,14 @@ class Slice:
                     prepared = self._wait(future)
                     fetching -= 1
                     if prepared is not None:
-                        crossed = self._is_prior(change.seq) != self._is_prior(reached)
-                        if ready and crossed:
+                        if ready and reached and self._crosses(reached, change):
                             self._commit(ready, reached)
                             ready = []
                         ready.append(prepared)
                 elif change.type == "StableStudy":
                     stable.append(change.resource)
                 flying.popleft()
-                reached = change.seq
+                reached = change
         finally:
             # What was fetched before a failure is safe and counts; the failed one comes again.
             self._commit(ready, reached)
@@ -227,6 +236,10 @@ class Slice:
         if ready >= BATCH:
             return True
         return not following.done() and monotonic() - self.committed > COMMIT_EVERY
+
+    def _crosses(self, before: Change, after: Change) -> bool:
+        """Whether the line between priors and work lies between two changes."""
+        return self._is_prior(before.seq) != self._is_prior(after.seq)
 
     def _is_prior(self, seq: int) -> bool:
         return seq <= (self.server.prior_until or 0)
@@ -248,13 +261,13 @@ class Slice:
         finally:
             payload.close()
 
-    def _commit(self, ready: list[ingest.Prepared], reached: int) -> None:
-        if reached == self.server.cursor and not ready:
+    def _commit(self, ready: list[ingest.Prepared], reached: Change | None) -> None:
+        if reached is None:
             return
-        results = ingest.commit(ready, as_prior=self._is_prior(reached))
+        results = ingest.commit(ready, as_prior=self._is_prior(reached.seq))
         self.outcome.stored += sum(result.outcome == "stored" for result in results)
-        self.lease.update(cursor=reached)
-        self.server.cursor = reached
+        self.lease.update(cursor=reached.seq, cursor_mark=reached.mark)
+        self.server.cursor, self.server.cursor_mark = reached.seq, reached.mark
         self.committed = monotonic()
 
     def _hasten(self, orthanc_ids: list[str]) -> None:

@@ -39,6 +39,13 @@ def disconnect(portal: Portal, server: int) -> None:
     )
 
 
+def connect_again(portal: Portal, server: int) -> None:
+    portal.stack.shell(
+        "from studies.models import OrthancServer\n"
+        f"OrthancServer.objects.filter(pk={server}).update(is_enabled=True, next_attempt_at=None)"
+    )
+
+
 def same_bytes(portal: Portal, orthanc_files: dict[str, bytes]) -> bool:
     archived = portal.archived()
     return all(
@@ -87,6 +94,15 @@ def test_orthanc_down_restarted_killed_and_wiped(portal: Portal, series, tmp_pat
         orthanc.storescu([*first, *again])
         portal.wait_count(uid3, 8, 60)
         assert portal.count(uid) == 8
+        assert same_bytes(portal, orthanc.instance_files())
+        # Wiped and filled beyond the cursor before we look again: its numbers alone tell nothing.
+        disconnect(portal, server)
+        time.sleep(6)
+        orthanc.wipe()
+        late, uid4 = series(30)
+        orthanc.storescu(late)
+        connect_again(portal, server)
+        portal.wait_count(uid4, 30, 60)
         assert same_bytes(portal, orthanc.instance_files())
         disconnect(portal, server)
 
