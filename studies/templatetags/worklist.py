@@ -11,7 +11,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from studies.models import Arrival, Priority, Study
+from studies.models import Arrival, Priority, QuarantinedFile, Study
 from studies.tables import FIRST_CLICK_DESCENDING, sort_key
 
 register = template.Library()
@@ -90,13 +90,13 @@ def waited(span: timedelta) -> str:
 
 
 @register.filter
-def site_time(study: Study) -> str:
-    """The time of receipt on the clock of the study's site."""
+def site_time(received: Study | QuarantinedFile) -> str:
+    """The time of receipt on the clock of its site."""
     try:
-        zone: Any = zoneinfo.ZoneInfo(study.site.timezone)
+        zone: Any = zoneinfo.ZoneInfo(received.site.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         zone = UTC
-    return f"{study.received_at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+    return f"{received.received_at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
 
 
 @register.filter

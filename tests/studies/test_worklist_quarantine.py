@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -61,6 +62,14 @@ def test_technicians_see_their_site_only(
 
 def test_nobody_goes_to_the_login(client: Any, db: None) -> None:
     assert client.get(URL, headers=BROWSER)["Location"] == f"/login/?next={URL}"
+
+
+def test_receipt_is_on_the_clock_of_the_site(
+    logged_in: Any, technician: Any, quarantined: QuarantinedFile
+) -> None:
+    QuarantinedFile.objects.update(received_at=datetime(2026, 1, 5, 23, 30, tzinfo=UTC))
+    text = logged_in(technician).get(URL).content.decode()
+    assert "2026-01-06 00:30:00 Europe/Berlin" in text
 
 
 def test_settled_files_are_not_listed(
