@@ -97,7 +97,7 @@ def _plain(dataset: Dataset, keyword: str) -> str | None:
     tag = _tag(keyword)
     if tag not in dataset:
         return ""
-    raw = dataset.get_item(tag)
+    raw = dataset.get_item(tag, keep_deferred=True)
     if not isinstance(raw, RawDataElement):
         return None
     value = raw.value

@@ -31,6 +31,7 @@ _ONE: Final = frozenset({"LT", "ST", "UT"})
 _NUMBERS: Final = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q",
 }  # fmt: skip
+_EMPTY: Final = BINARY | WHOLE | REAL | _MANY | _ONE | {"AE", "AT", "PN", "SQ", "UR"}
 _PIXEL_VR: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
@@ -56,7 +57,7 @@ def _model(dataset: Dataset, threshold: int, path: str, extra: str = "") -> str:
         if number & 0xFFFF == 0 or number >> 16 in (2, 0xFFFE):
             continue
         key = f"{number:08X}"
-        raw = dataset.get_item(tag)
+        raw = dataset.get_item(tag, keep_deferred=True)
         text = _fast(number, raw) if isinstance(raw, RawDataElement) else None
         if text is None:
             try:
@@ -78,7 +79,7 @@ def _fast(tag: int, raw: RawDataElement) -> str | None:
             return None
         vr = entry[0]
     if not value:
-        return f'{{"vr":"{vr}"}}' if len(vr) == 2 else None
+        return f'{{"vr":"{vr}"}}' if vr in _EMPTY else None
     if not isinstance(value, bytes):
         return None
     if vr in _MANY:
