@@ -179,3 +179,8 @@ def study(site: Site, make_study: Callable[..., Any]) -> Any:
 def other_study(other_site: Site, make_study: Callable[..., Any]) -> Any:
     """A study of the other site."""
     return make_study(other_site, patient_name="ROE^Richard")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright's event loop stays in the thread, where Django's ORM minds."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
