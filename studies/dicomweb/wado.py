@@ -149,7 +149,7 @@ class Wado:
             return
         boundary = _boundary()
         headers = [_multipart(form.media_type, boundary), *caching]
-        head = b"--%s\r\ncontent-type: %s\r\n\r\n" % (boundary, form.content_type)
+        head = b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, form.content_type)
         tail = b"\r\n--%s--\r\n" % boundary
         if len(numbers) == 1:
             data = await self._frame(location, numbers[0], form)
@@ -194,7 +194,7 @@ class Wado:
             )
             return
         boundary = _boundary()
-        head = b"--%s\r\ncontent-type: %s\r\n\r\n" % (boundary, OCTET_STREAM.encode())
+        head = b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, OCTET_STREAM.encode())
         body = b"".join((head, value, b"\r\n--%s--\r\n" % boundary))
         headers = [_multipart(OCTET_STREAM, boundary), PRIVATE, VARY_ACCEPT]
         await exchange.answer(200, headers, body)
@@ -221,7 +221,7 @@ class Wado:
         headers: list[Header] = [PRIVATE, VARY_ACCEPT]
         if form.multipart:
             boundary = _boundary()
-            before = b"--%s\r\ncontent-type: %s\r\n\r\n" % (boundary, form.content_type)
+            before = b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, form.content_type)
             after = b"\r\n--%s--\r\n" % boundary
             headers.append(_multipart(OCTET_STREAM, boundary))
         else:
@@ -251,7 +251,7 @@ def _dicom_type(location: Location) -> bytes:
 
 
 def _dicom_part(boundary: bytes, location: Location) -> bytes:
-    return b"--%s\r\ncontent-type: %s\r\n\r\n" % (boundary, _dicom_type(location))
+    return b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, _dicom_type(location))
 
 
 def _decoded_frame(archive_key: str, frame: int) -> bytes:
