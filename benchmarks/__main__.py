@@ -69,7 +69,7 @@ def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     start = time.perf_counter()
     stack.storescu(files)
     sent = time.perf_counter()
-    archived = _until_archived(portal, uid)
+    archived, _ = _until_archived(portal, uid)
     if not listener.done.wait(60):
         raise RuntimeError("the socket never showed the final count")
     first_stored = stored.result()
@@ -80,6 +80,27 @@ def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
         "first_row_s": listener.first - first_stored,
         "archived_after_store_s": archived - sent,
         "final_count_after_store_s": listener.final - sent,
+    }
+
+
+def catching_up(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
+    """What the follower can do by itself: Orthanc fills while it may not look, then it may."""
+    uid = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+    portal = Target(stack.port, {"Authorization": f"Bearer {token}"})
+    server = "from studies.models import OrthancServer as S; S.objects.update(is_enabled={})"
+    stack.shell(server.format(False))
+    start = time.perf_counter()
+    stack.storescu(files)
+    alone = SLICES / (time.perf_counter() - start)
+    time.sleep(1)
+    stack.shell(server.format(True) + "; from studies.tasks import follow_changes as f; f.delay(1)")
+    first, seen = _until_archived(portal, uid, 1)
+    last, _ = _until_archived(portal, uid)
+    rate_alone = (SLICES - seen) / (last - first)
+    return {
+        "orthanc_alone_instances_per_s": alone,
+        "follower_alone_instances_per_s": rate_alone,
+        "follower_alone_ratio": rate_alone / alone,
     }
 
 
@@ -100,14 +121,15 @@ class _first_image(threading.Thread):
             connection.request("GET", "/changes?last", headers=self._target_server.headers)
             if json.loads(connection.getresponse().read())["Last"]:
                 self._at = time.perf_counter()
-            time.sleep(0.01)
+            time.sleep(0.03)
 
     def result(self) -> float:
         self.join(10)
         return self._at
 
 
-def _until_archived(portal: Target, uid: str) -> float:
+def _until_archived(portal: Target, uid: str, wanted: int = SLICES) -> tuple[float, int]:
+    """When at least `wanted` images are there, and how many then."""
     from http.client import HTTPConnection
 
     connection = HTTPConnection("127.0.0.1", portal.port, timeout=30)
@@ -117,9 +139,9 @@ def _until_archived(portal: Target, uid: str) -> float:
             "GET", f"/dicom-web/studies?StudyInstanceUID={uid}", headers=portal.headers
         )
         found = json.loads(connection.getresponse().read() or b"[]")
-        if found and found[0]["00201208"]["Value"][0] >= SLICES:
-            return time.perf_counter()
-        time.sleep(0.02)
+        if found and found[0]["00201208"]["Value"][0] >= wanted:
+            return time.perf_counter(), found[0]["00201208"]["Value"][0]
+        time.sleep(0.1)
     raise RuntimeError("not archived in two minutes")
 
 
@@ -183,6 +205,12 @@ def table(found: dict[str, float]) -> str:
             f"{found['follower_instances_per_s']:.0f}/s",
             f"{found['follower_ratio']:.2f}",
         ),
+        (
+            "the same, Orthanc and follower each by itself",
+            f"{found['orthanc_alone_instances_per_s']:.0f}/s",
+            f"{found['follower_alone_instances_per_s']:.0f}/s",
+            f"{found['follower_alone_ratio']:.2f}",
+        ),
         ("first row after the first image is stored", "", f"{found['first_row_s']:.2f} s", ""),
         (
             "all 200 archived after storescu ends",
@@ -230,9 +258,11 @@ def main() -> None:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="lightbox-bench-") as folder:
         slices = synth.ct_series(Path(folder) / "ct", slices=SLICES, size=512, seed=77)
+        others = synth.ct_series(Path(folder) / "ct2", slices=SLICES, size=512, seed=78)
         with Stack(Path(folder) / "data", env={"PACS_QUIET_SECONDS": "1"}) as stack:
             token, cookie, slug = stack.shell(MAKE_TOKEN).split()
             found |= arrival(stack, token, slices)
+            found |= catching_up(stack, token, others)
             print(json.dumps(found), flush=True)
             found |= retrieval(stack, token, slices)
             found |= worklist(stack, cookie, slug)
