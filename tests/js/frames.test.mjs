@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  frameDataset,
-  frameRate,
-  framesOf,
-  orientation,
-} from "../../static/src/viewer/frames.js";
+import { frameDataset, frameRate, framesOf, orientation } from "../../static/src/viewer/frames.js";
 
 const element = (...values) => ({ vr: "DS", Value: values });
 const sequence = (...items) => ({ vr: "SQ", Value: items });
@@ -81,19 +76,10 @@ test("a slope of zero or none is one; a missing window stays missing", () => {
 });
 
 test("orientations that are none are not used", () => {
-  assert.equal(
-    orientation({ "00200037": element(1, 0, 0, 1, 0, 0) }),
-    undefined,
-  );
-  assert.equal(
-    orientation({ "00200037": element(0, 0, 0, 0, 0, 0) }),
-    undefined,
-  );
+  assert.equal(orientation({ "00200037": element(1, 0, 0, 1, 0, 0) }), undefined);
+  assert.equal(orientation({ "00200037": element(0, 0, 0, 0, 0, 0) }), undefined);
   assert.equal(orientation({ "00200037": element(1, 0, 0) }), undefined);
-  assert.deepEqual(
-    orientation({ "00200037": element(1, 0, 0, 0, 1, 0) }).column,
-    [0, 1, 0],
-  );
+  assert.deepEqual(orientation({ "00200037": element(1, 0, 0, 0, 1, 0) }).column, [0, 1, 0]);
 });
 
 test("tables and palettes are read from their bytes", () => {
@@ -101,9 +87,7 @@ test("tables and palettes are read from their bytes", () => {
     "00283002": element(3, 65534, 16),
     "00283006": words(5, 6, 7),
   };
-  const [signed] = framesOf([
-    { "00280103": element(1), "00283010": sequence(item) },
-  ]);
+  const [signed] = framesOf([{ "00280103": element(1), "00283010": sequence(item) }]);
   assert.deepEqual(signed.voiTable, { first: -2, bits: 16, data: [5, 6, 7] });
   const palette = Object.fromEntries(
     ["1", "2", "3"].flatMap((colour) => [
@@ -111,18 +95,13 @@ test("tables and palettes are read from their bytes", () => {
       [`0028120${colour}`, words(0, 65535)],
     ]),
   );
-  const [coloured] = framesOf([
-    { "00280004": element("PALETTE COLOR"), ...palette },
-  ]);
+  const [coloured] = framesOf([{ "00280004": element("PALETTE COLOR"), ...palette }]);
   assert.equal(coloured.palette.length, 3);
   assert.deepEqual([...coloured.palette[0].data], [0, 65535]);
 });
 
 test("frame rate: recommended, else cine rate, else frame time", () => {
-  assert.equal(
-    frameRate({ "00082144": element(12), "00180040": element(30) }),
-    12,
-  );
+  assert.equal(frameRate({ "00082144": element(12), "00180040": element(30) }), 12);
   assert.equal(frameRate({ "00180040": element(30) }), 30);
   assert.equal(frameRate({ "00181063": element(50) }), 20);
   assert.equal(frameRate({}), undefined);

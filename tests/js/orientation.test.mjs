@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  edgeLetters,
-  lettersOf,
-  oppositeLetters,
-} from "../../static/src/viewer/orientation.js";
+import { edgeLetters, lettersOf, oppositeLetters } from "../../static/src/viewer/orientation.js";
 
 const axial = { row: [1, 0, 0], column: [0, 1, 0] };
 // As the viewport places it for an axial picture: up is anterior, seen from the feet.
@@ -57,33 +53,18 @@ test("projections use PatientOrientation", () => {
 
 test("projections follow the camera as well", () => {
   const flipped = { viewUp: [0, -1, 0], viewPlaneNormal: [0, 0, 1] };
-  assert.equal(
-    edgeLetters(flipped, { patientOrientation: ["L", "F"] }).left,
-    "L",
-  );
+  assert.equal(edgeLetters(flipped, { patientOrientation: ["L", "F"] }).left, "L");
   const turned = { viewUp: [1, 0, 0], viewPlaneNormal: [0, 0, -1] };
-  assert.equal(
-    edgeLetters(turned, { patientOrientation: ["L", "F"] }).top,
-    "L",
-  );
+  assert.equal(edgeLetters(turned, { patientOrientation: ["L", "F"] }).top, "L");
   const slanted = { viewUp: [0.7071, -0.7071, 0], viewPlaneNormal: [0, 0, -1] };
-  assert.deepEqual(
-    edgeLetters(slanted, { patientOrientation: ["L", "F"] }),
-    none,
-  );
+  assert.deepEqual(edgeLetters(slanted, { patientOrientation: ["L", "F"] }), none);
 });
 
 test("what is not known is not guessed", () => {
   assert.deepEqual(edgeLetters(camera, {}), none);
   assert.deepEqual(edgeLetters(camera, { patientOrientation: ["L"] }), none);
-  assert.deepEqual(
-    edgeLetters(camera, { patientOrientation: ["L", "X"] }),
-    none,
-  );
-  assert.deepEqual(
-    edgeLetters(camera, { orientation: axial, quadruped: true }),
-    none,
-  );
+  assert.deepEqual(edgeLetters(camera, { patientOrientation: ["L", "X"] }), none);
+  assert.deepEqual(edgeLetters(camera, { orientation: axial, quadruped: true }), none);
   assert.deepEqual(edgeLetters(undefined, { orientation: axial }), none);
 });
 

@@ -25,24 +25,12 @@ test("location is the distance along the normal", () => {
 });
 
 test("parallel slices are sorted by place, in the direction of the numbering", () => {
-  assert.deepEqual(
-    numbers(sortFrames([slice(3, 10), slice(1, 30), slice(2, 20)])),
-    [1, 2, 3],
-  );
-  assert.deepEqual(
-    numbers(sortFrames([slice(3, 30), slice(1, 10), slice(2, 20)])),
-    [1, 2, 3],
-  );
+  assert.deepEqual(numbers(sortFrames([slice(3, 10), slice(1, 30), slice(2, 20)])), [1, 2, 3]);
+  assert.deepEqual(numbers(sortFrames([slice(3, 30), slice(1, 10), slice(2, 20)])), [1, 2, 3]);
 });
 
 test("place wins over a number that is out of order", () => {
-  const frames = [
-    slice(1, 50),
-    slice(2, 40),
-    slice(9, 30),
-    slice(4, 20),
-    slice(5, 10),
-  ];
+  const frames = [slice(1, 50), slice(2, 40), slice(9, 30), slice(4, 20), slice(5, 10)];
   assert.deepEqual(numbers(sortFrames(frames)), [1, 2, 9, 4, 5]);
 });
 
@@ -58,10 +46,7 @@ test("slices without numbers are sorted by place", () => {
 });
 
 test("several planes, and series that return to a place, keep the scanner's order", () => {
-  assert.deepEqual(
-    numbers(sortFrames([slice(2, 10), slice(1, 0, sagittal)])),
-    [1, 2],
-  );
+  assert.deepEqual(numbers(sortFrames([slice(2, 10), slice(1, 0, sagittal)])), [1, 2]);
   const phases = [slice(4, 20), slice(3, 10), slice(2, 20), slice(1, 10)];
   assert.deepEqual(numbers(sortFrames(phases)), [1, 2, 3, 4]);
 });
@@ -86,13 +71,7 @@ test("projections are sorted by number, frames of a clip by frame", () => {
 });
 
 test("the result does not depend on the order of arrival", () => {
-  const frames = [
-    slice(1, 50),
-    slice(2, 40),
-    slice(9, 30),
-    slice(4, 20),
-    slice(5, 10),
-  ];
+  const frames = [slice(1, 50), slice(2, 40), slice(9, 30), slice(4, 20), slice(5, 10)];
   const expected = numbers(sortFrames(frames));
   for (let turn = 1; turn < frames.length; turn += 1) {
     const turned = [...frames.slice(turn), ...frames.slice(0, turn)];

@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  markRgb,
-  rgbOfYbr422,
-  unmarkedJpeg,
-} from "../../static/src/viewer/colour.js";
+import { markRgb, rgbOfYbr422, unmarkedJpeg } from "../../static/src/viewer/colour.js";
 import { firstPart, kindOfStatus } from "../../static/src/viewer/dicomweb.js";
 import { maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
 import { contradiction } from "../../static/src/viewer/identity.js";
 import { actionOf } from "../../static/src/viewer/keys.js";
 import { takenAt } from "../../static/src/viewer/overlay.js";
-import {
-  createPrefetcher,
-  fetchOrder,
-} from "../../static/src/viewer/prefetch.js";
+import { createPrefetcher, fetchOrder } from "../../static/src/viewer/prefetch.js";
 import {
   applyTable,
   displayedPadding,
@@ -22,13 +15,7 @@ import {
   valueRange,
   windowRange,
 } from "../../static/src/viewer/voi.js";
-import {
-  date,
-  measure,
-  personName,
-  time,
-  windowText,
-} from "../../static/src/viewer/wording.js";
+import { date, measure, personName, time, windowText } from "../../static/src/viewer/wording.js";
 
 const element = (...values) => ({ Value: values });
 const picture = {
@@ -50,13 +37,10 @@ test("windows and ranges are each other's opposite", () => {
     width: 400,
     center: 40,
   });
-  assert.deepEqual(
-    windowRange({ center: 0.5, width: 1, shape: "LINEAR_EXACT" }),
-    {
-      lower: 0,
-      upper: 1,
-    },
-  );
+  assert.deepEqual(windowRange({ center: 0.5, width: 1, shape: "LINEAR_EXACT" }), {
+    lower: 0,
+    upper: 1,
+  });
 });
 
 test("the automatic window leaves the padding out", () => {
@@ -73,10 +57,7 @@ test("the automatic window leaves the padding out", () => {
 });
 
 test("tables hold at their ends", () => {
-  assert.deepEqual(
-    [...applyTable([-5, 0, 1, 9], { first: 0, data: [10, 20] })],
-    [10, 10, 20, 20],
-  );
+  assert.deepEqual([...applyTable([-5, 0, 1, 9], { first: 0, data: [10, 20] })], [10, 10, 20, 20]);
 });
 
 test("the nearest frames are fetched first", () => {
@@ -98,8 +79,7 @@ test("only a few are fetched at once, and what failed may be asked for again", a
       most = Math.max(most, running);
       await new Promise((resolve) => setTimeout(resolve, 1));
       running -= 1;
-      if (index === 1 && asked.filter((at) => at === 1).length === 1)
-        throw new Error("lost");
+      if (index === 1 && asked.filter((at) => at === 1).length === 1) throw new Error("lost");
     },
     onSettled: (index, error) => settled.push([index, Boolean(error)]),
   });
@@ -113,8 +93,7 @@ test("only a few are fetched at once, and what failed may be asked for again", a
 });
 
 test("objects without pictures are named", () => {
-  const why = (uid, extra = {}) =>
-    whyNot({ ...picture, "00080016": element(uid), ...extra });
+  const why = (uid, extra = {}) => whyNot({ ...picture, "00080016": element(uid), ...extra });
   assert.match(why("1.2.840.10008.5.1.4.1.1.88.33").name, /structured report/);
   assert.match(why("1.2.840.10008.5.1.4.1.1.88.59").name, /key object/);
   assert.match(why("1.2.840.10008.5.1.4.1.1.104.1").name, /document/);
@@ -130,10 +109,7 @@ test("objects without pictures are named", () => {
     /video/,
   );
   assert.match(whyNot({ "00080016": element("1.2.3") }).name, /without pixels/);
-  assert.match(
-    whyNot({ ...picture, "00280002": element(3) }).name,
-    /eight bits a channel/,
-  );
+  assert.match(whyNot({ ...picture, "00280002": element(3) }).name, /eight bits a channel/);
 });
 
 test("pictures are pictures", () => {
@@ -147,11 +123,7 @@ test("pictures are pictures", () => {
     "1.2.840.10008.5.1.4.1.1.12.1",
     "1.2.840.10008.5.1.4.1.1.128",
   ]) {
-    assert.equal(
-      whyNot({ ...picture, "00080016": element(uid) }),
-      undefined,
-      uid,
-    );
+    assert.equal(whyNot({ ...picture, "00080016": element(uid) }), undefined, uid);
   }
   assert.equal(maybePictures({ modality: "CT" }), true);
   assert.equal(maybePictures({ modality: "SR" }), false);
@@ -166,10 +138,7 @@ test("pictures are pictures", () => {
 
 test("a picture of somebody else is noticed", () => {
   const patient = { id: "123456", name: "DOE^Jane" };
-  assert.equal(
-    contradiction(named("123456", "Doe^Jane^^"), patient),
-    undefined,
-  );
+  assert.equal(contradiction(named("123456", "Doe^Jane^^"), patient), undefined);
   assert.equal(contradiction({}, patient), undefined);
   assert.deepEqual(contradiction(named("123456", "ROE^John"), patient), {
     id: "123456",
@@ -211,50 +180,25 @@ test("statuses say what happened, parts are cut at their boundary", () => {
   assert.equal(kindOfStatus(415), "refused");
   assert.equal(kindOfStatus(0), "network");
   assert.equal(kindOfStatus(503), "server");
-  const body = new TextEncoder().encode(
-    "--b\r\nContent-Type: x\r\n\r\nabc\r\n--b--\r\n",
-  );
+  const body = new TextEncoder().encode("--b\r\nContent-Type: x\r\n\r\nabc\r\n--b--\r\n");
   const part = firstPart(body, 'multipart/related; boundary="b"');
   assert.equal(new TextDecoder().decode(part), "abc");
-  assert.throws(() =>
-    firstPart(body.slice(0, 20), "multipart/related; boundary=b"),
-  );
+  assert.throws(() => firstPart(body.slice(0, 20), "multipart/related; boundary=b"));
 });
 
 test("native YBR 4:2:2 becomes RGB", () => {
-  assert.deepEqual(
-    [...rgbOfYbr422([10, 200, 128, 128])],
-    [10, 10, 10, 200, 200, 200],
-  );
+  assert.deepEqual([...rgbOfYbr422([10, 200, 128, 128])], [10, 10, 10, 200, 200, 200]);
   assert.deepEqual([...rgbOfYbr422([76, 76, 85, 255])], [254, 0, 0, 254, 0, 0]);
 });
 
 test("only a JPEG that says nothing of its colours is marked as RGB", () => {
-  const stream = (...marker) => [
-    0xff,
-    0xd8,
-    ...marker,
-    0xff,
-    0xda,
-    0,
-    2,
-    1,
-    2,
-    3,
-    4,
-  ];
-  assert.equal(
-    unmarkedJpeg(Uint8Array.from([45, 45, ...stream(0xff, 0xdb, 0, 3, 9)])),
-    2,
-  );
+  const stream = (...marker) => [0xff, 0xd8, ...marker, 0xff, 0xda, 0, 2, 1, 2, 3, 4];
+  assert.equal(unmarkedJpeg(Uint8Array.from([45, 45, ...stream(0xff, 0xdb, 0, 3, 9)])), 2);
   assert.equal(unmarkedJpeg(Uint8Array.from(stream(0xff, 0xe0, 0, 2))), -1);
   assert.equal(unmarkedJpeg(Uint8Array.from(stream(0xff, 0xee, 0, 2))), -1);
   assert.equal(unmarkedJpeg(new Uint8Array(40)), -1);
   const marked = markRgb(Uint8Array.from(stream()), 0);
-  assert.deepEqual(
-    [...marked.slice(0, 9)],
-    [0xff, 0xd8, 0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f],
-  );
+  assert.deepEqual([...marked.slice(0, 9)], [0xff, 0xd8, 0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f]);
 });
 
 test("a date is never shown with the time of another level", () => {
@@ -262,13 +206,7 @@ test("a date is never shown with the time of another level", () => {
     "00080020": element("20261124"),
     "00080030": element("100000"),
   };
-  assert.equal(
-    takenAt({ ...study, "00080032": element("235900") }),
-    "2026-11-24  10:00:00",
-  );
-  assert.equal(
-    takenAt({ ...study, "00080022": element("20261125") }),
-    "2026-11-25",
-  );
+  assert.equal(takenAt({ ...study, "00080032": element("235900") }), "2026-11-24  10:00:00");
+  assert.equal(takenAt({ ...study, "00080022": element("20261125") }), "2026-11-25");
   assert.equal(takenAt({}), "");
 });

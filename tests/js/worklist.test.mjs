@@ -4,12 +4,7 @@ import { test } from "node:test";
 import { clock, nextAsk } from "../../static/src/app/session.js";
 import { waited } from "../../static/src/worklist/age.js";
 import { backoff } from "../../static/src/worklist/backoff.js";
-import {
-  compareKeys,
-  decide,
-  placeOf,
-  stripOrder,
-} from "../../static/src/worklist/placement.js";
+import { compareKeys, decide, placeOf, stripOrder } from "../../static/src/worklist/placement.js";
 import { SequenceTracker } from "../../static/src/worklist/sequence.js";
 import { KeyedThrottle } from "../../static/src/worklist/throttle.js";
 import { words } from "../../static/src/worklist/words.js";
@@ -162,14 +157,8 @@ test("keys compare part by part, empty first, and turned when descending", () =>
 });
 
 test("a row belongs at the top, inside, at the end, or on another page", () => {
-  assert.equal(
-    placeOf([0, "2026-11-24T07:00:00.000000+00:00", 1], shown),
-    "top",
-  );
-  assert.equal(
-    placeOf([1, "2026-11-24T10:00:00.000000+00:00", 30], shown),
-    "inside",
-  );
+  assert.equal(placeOf([0, "2026-11-24T07:00:00.000000+00:00", 1], shown), "top");
+  assert.equal(placeOf([1, "2026-11-24T10:00:00.000000+00:00", 30], shown), "inside");
   const newest = [2, "2026-11-24T10:00:00.000000+00:00", 30];
   assert.equal(placeOf(newest, shown), "end");
   assert.equal(placeOf(newest, { ...shown, hasNext: true }), "after");
@@ -185,15 +174,12 @@ test("nothing moves under the pointer", () => {
   assert.equal(decide("top", { ...free, topInView: false }), "strip");
   assert.equal(decide("end", { ...free, pointerInside: true }), "insert-end");
   assert.equal(decide("end", { ...free, endInView: false }), "strip");
-  for (const place of ["inside", "after", "before"])
-    assert.equal(decide(place, free), "strip");
+  for (const place of ["inside", "after", "before"]) assert.equal(decide(place, free), "strip");
 });
 
 test("the strip keeps STAT in sight, then the newest", () => {
   const routine = (received) => ({ stat: false, received });
-  const strip = [routine(1), { stat: true, received: 2 }, routine(3)].sort(
-    stripOrder,
-  );
+  const strip = [routine(1), { stat: true, received: 2 }, routine(3)].sort(stripOrder);
   assert.deepEqual(
     strip.map(({ received }) => received),
     [2, 3, 1],
