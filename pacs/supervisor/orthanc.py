@@ -105,7 +105,7 @@ class LocalOrthanc:
         values = {name: json.dumps(text)[1:-1] for name, text in texts.items()} | {
             "ORTHANC_HTTP_PORT": str(self.environment.orthanc_http_port),
             "ORTHANC_DICOM_PORT": str(self.environment.orthanc_dicom_port),
-            "ORTHANC_STABLE_AGE": self.environment.variables.get("ORTHANC_STABLE_AGE") or "5",
+            "ORTHANC_STABLE_AGE": self.environment.variables.get("ORTHANC_STABLE_AGE") or "60",
             "ORTHANC_PLUGINS": ", ".join(json.dumps(str(path)) for path in installation.plugins),
         }
         template = (DEPLOY / "orthanc.json.template").read_text(encoding="utf-8")

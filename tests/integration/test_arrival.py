@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from tests.servers.orthanc import OrthancServer
 from tests.servers.peer import FaultyProxy
@@ -179,10 +180,10 @@ def test_kill_9_in_mid_transfer_loses_nothing(portal: Portal, series, victim: st
     if victim == "orthanc":
         wait(lambda: _send_again(portal, files), 30, "orthanc takes images again", portal)
     portal.wait_count(uid, 60, 90)
-    archived = portal.archived()
-    ours = [str(f) for f in files]
-    assert len(ours) == 60
-    assert len(set(archived)) == len(archived)
+    archived, held = portal.archived(), portal.orthanc_hashes()
+    uids = [str(dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in files]
+    assert len(uids) == 60
+    assert [archived[uid] for uid in uids] == [held[uid] for uid in uids]
 
 
 def _send_again(portal: Portal, files: list[Path]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import json
 import time
@@ -95,6 +97,28 @@ class Portal:
             " for i in Instance.objects.all()}))"
         )
         return json.loads(out)
+
+    def orthanc_hashes(self) -> dict[str, str]:
+        """SOPInstanceUID -> SHA-256 of every file that the portal's Orthanc holds."""
+        user, password = self.stack.orthanc_credentials
+        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.stack.orthanc_http_port, timeout=60
+        )
+
+        def get(path: str) -> bytes:
+            connection.request("GET", path, headers={"Authorization": f"Basic {credentials}"})
+            answer = connection.getresponse()
+            body = answer.read()
+            assert answer.status == 200, path
+            return body
+
+        found = {}
+        for row in json.loads(get("/instances?expand")):
+            data = get(f"/instances/{row['ID']}/file")
+            found[row["MainDicomTags"]["SOPInstanceUID"]] = hashlib.sha256(data).hexdigest()
+        connection.close()
+        return found
 
     def quarantine(self) -> list[tuple[str, str, int]]:
         """Reason, SHA-256 and site of every quarantined file."""
