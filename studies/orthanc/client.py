@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 from django.conf import settings
 
-from studies.dicom.payload import Payload, TooLargeError
+from studies.dicom.payload import SPOOL_ABOVE, Payload, TooLargeError
 from studies.errors import PermanentError, RetriableError
 
 CONNECT_TIMEOUT = 5.0
@@ -85,6 +85,9 @@ class OrthancClient:
                 response.drain_conn()
                 return None
             self._check(response)
+            length = response.headers.get("Content-Length", "")
+            if length.isdigit() and int(length) <= min(SPOOL_ABOVE, settings.MAX_INSTANCE_BYTES):
+                return Payload.from_bytes(self._whole(response))
             return Payload.read(
                 self._body(response), limit=settings.MAX_INSTANCE_BYTES, spool_dir=spool_dir
             )
@@ -93,6 +96,14 @@ class OrthancClient:
             raise InstanceTooLarge from error
         finally:
             response.release_conn()
+
+    @staticmethod
+    def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
+        try:
+            return response.read()
+        except urllib3.exceptions.HTTPError as error:
+            response.close()
+            raise OrthancUnavailable("the connection was lost in mid-transfer") from error
 
     @staticmethod
     def _body(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -39,9 +39,10 @@ T = TypeVar("T")
 SLICE = 10.0
 PAGE = 500
 BATCH = 64
-COMMIT_EVERY = 0.2
+COMMIT_EVERY = 0.12
 LINGER = 1.5
 POLL = 0.08
+POLL_BUSY = 0.02
 BACKOFF = (5, 5, 10, 20, 30, 60)
 
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -117,19 +118,35 @@ class Slice:
         self.outcome = Outcome(ran=True)
         self.hinted = self.server.hint_pending
         self.committed = 0.0
+        # What is fetched and not yet committed, and how far we have read.
+        self.ready: list[ingest.Prepared] = []
+        self.reached: Change | None = None
+        self.position = self.server.cursor
+        self.mark = self.server.cursor_mark
 
     def run(self) -> Outcome:
         """Pages until there is nothing new, or the slice is over."""
+        try:
+            return self._run()
+        finally:
+            # What was fetched before a failure is safe and counts; the failed one comes again.
+            self._flush()
+
+    def _run(self) -> Outcome:
         if self.server.hint_pending:
             self.lease.update(hint_pending=False)
         if self.server.prior_until is None:
             self._first_contact()
+        busy = 0.0
         active_until = monotonic() + (LINGER if self.hinted else 0.0)
         while True:
             page = self._page()
             if page.changes:
                 self._consume(page)
-                active_until = monotonic() + LINGER
+                busy = monotonic()
+                active_until = busy + LINGER
+            if self.ready and monotonic() - self.committed > COMMIT_EVERY:
+                self._flush()
             if monotonic() >= self.deadline:
                 self.outcome.more = bool(page.changes) or not page.done
                 return self.outcome
@@ -137,7 +154,7 @@ class Slice:
                 continue
             if monotonic() >= active_until:
                 return self.outcome
-            sleep(POLL)
+            sleep(POLL_BUSY if monotonic() - busy < COMMIT_EVERY * 2 else POLL)
 
     def _first_contact(self) -> None:
         """What Orthanc holds before we ever asked are priors, not work."""
@@ -147,20 +164,19 @@ class Slice:
 
     def _page(self) -> Page:
         # One change is asked for again: if another stands there now, Orthanc was reset.
-        since = max(self.server.cursor - 1, 0)
+        since = max(self.position - 1, 0)
         page = self._wait(self.pool.submit(self.client.changes, since, PAGE))
         again = page.changes[0] if page.changes else None
-        if again is not None and again.seq == self.server.cursor:
+        if again is not None and again.seq == self.position:
             page = Page(page.changes[1:], page.last, page.done)
         else:
             again = None
-        if page.last < self.server.cursor or (
-            again is not None and self.server.cursor_mark not in ("", again.mark)
-        ):
+        if page.last < self.position or (again is not None and self.mark not in ("", again.mark)):
+            self._flush()
             log.warning("orthanc was reset, resynchronising", server=self.server.pk)
             self.lease.update(cursor=0, cursor_mark="", prior_until=0, remote_last=page.last)
             self.server.cursor = self.server.prior_until = 0
-            self.server.cursor_mark = ""
+            self.position, self.mark = 0, ""
             return self._page() if page.last else Page((), page.last, True)
         if self.server.failures or self.server.last_error:
             self.server.failures, self.server.last_error = 0, ""
@@ -188,12 +204,10 @@ class Slice:
         return future.result()
 
     def _consume(self, page: Page) -> None:
-        """Fetch, archive and index a page in order; a failure keeps what came before."""
+        """Fetch, archive and parse a page in order, and index what is ready in batches."""
         waiting = deque(page.changes)
         flying: deque[tuple[Change, Future[ingest.Prepared | None] | None]] = deque()
-        ready: list[ingest.Prepared] = []
         stable: list[str] = []
-        reached: Change | None = None
         fetching = 0
         try:
             while waiting or flying:
@@ -208,32 +222,30 @@ class Slice:
                     break
                 change, future = flying[0]
                 if future is not None:
-                    if ready and self._is_time_to_commit(len(ready), future):
-                        self._commit(ready, reached)
-                        ready = []
+                    if self.ready and self._is_time_to_commit(future):
+                        self._flush()
                     prepared = self._wait(future)
                     fetching -= 1
+                    if self.reached and self._crosses(self.reached, change):
+                        self._flush()
                     if prepared is not None:
-                        if ready and reached and self._crosses(reached, change):
-                            self._commit(ready, reached)
-                            ready = []
-                        ready.append(prepared)
+                        self.ready.append(prepared)
                 elif change.type == "StableStudy":
                     stable.append(change.resource)
                 flying.popleft()
-                reached = change
+                self.reached = change
+                self.position, self.mark = change.seq, change.mark
         finally:
-            # What was fetched before a failure is safe and counts; the failed one comes again.
-            self._commit(ready, reached)
             for _, future in flying:
                 if future is not None:
                     future.cancel()
-            if stable:
-                self._hasten(stable)
+        if stable:
+            self._flush()
+            self._hasten(stable)
 
-    def _is_time_to_commit(self, ready: int, following: Future[Any]) -> bool:
+    def _is_time_to_commit(self, following: Future[Any]) -> bool:
         """The first image at once; then in batches, since each costs a transaction and an event."""
-        if ready >= BATCH:
+        if len(self.ready) >= BATCH:
             return True
         return not following.done() and monotonic() - self.committed > COMMIT_EVERY
 
@@ -261,9 +273,12 @@ class Slice:
         finally:
             payload.close()
 
-    def _commit(self, ready: list[ingest.Prepared], reached: Change | None) -> None:
+    def _flush(self) -> None:
+        """Commit what is ready and move the cursor over it."""
+        reached, ready = self.reached, self.ready
         if reached is None:
             return
+        self.reached, self.ready = None, []
         results = ingest.commit(ready, as_prior=self._is_prior(reached.seq))
         self.outcome.stored += sum(result.outcome == "stored" for result in results)
         self.lease.update(cursor=reached.seq, cursor_mark=reached.mark)
