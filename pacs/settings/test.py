@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
 if "PACS_TEST_DATA_DIR" not in os.environ:
     os.environ["PACS_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="lightbox-test-")
+    atexit.register(shutil.rmtree, os.environ["PACS_TEST_DATA_DIR"], ignore_errors=True)
 os.environ["PACS_DATA_DIR"] = os.environ["PACS_TEST_DATA_DIR"]
 
 from pacs.settings.base import *  # noqa: F403
