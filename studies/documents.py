@@ -6,7 +6,6 @@ The default home is a table beside the index; the functions below are all that o
 from __future__ import annotations
 
 import gzip
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
+from studies import cachefiles
 from studies.models import MetadataDocument, Series
 
 
@@ -102,10 +102,7 @@ def series_json_gzip(series: Series) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         content = gzip.compress(_build(series), compresslevel=5, mtime=0)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-        draft.write_bytes(content)
-        draft.replace(path)
+        cachefiles.keep(path, content)
         return content
 
 
@@ -118,8 +115,3 @@ def study_json(series: Iterable[Series]) -> bytes:
     """The JSON array of all documents of these series, in their order."""
     bodies = [body[1:-1] for one in series if (body := series_json(one)) != b"[]"]
     return b"[" + b",".join(bodies) + b"]"
-
-
-def forget_series(series_id: int, version: int) -> None:
-    """Remove a cache file that no request can ask for any more."""
-    _cache_file(series_id, version).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ Text of DICOM elements is kept as sent (stripped); `*_date` fields with type dat
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -19,9 +19,6 @@ from pacs.crypto import EncryptedTextField
 from studies.dicom.charset import display_name
 from studies.fields import JSONTextField
 from studies.managers import QuarantineQuerySet, StudyQuerySet
-
-if TYPE_CHECKING:
-    from datetime import timedelta
 
 
 class Patient(models.Model):
@@ -157,10 +154,6 @@ class Study(models.Model):
     @property
     def modality_list(self) -> list[str]:
         return self.modalities.split("/") if self.modalities else []
-
-    @property
-    def age_since_arrival(self) -> timedelta:
-        return timezone.now() - self.received_at
 
 
 class Series(models.Model):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 from django.conf import settings
 
-from studies import archive
+from studies import archive, cachefiles
 from studies.models import Instance, Series
 from studies.services.pixels import pixel_service
 
@@ -33,10 +32,7 @@ def thumbnail(instance_pk: int, archive_key: str, frames: int, size: int = SIZE)
     except FileNotFoundError:
         pass
     picture = pixel_service().thumbnail(archive.local_path(archive_key), frames // 2 + 1, size)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    draft.write_bytes(picture)
-    draft.replace(path)
+    cachefiles.keep(path, picture)
     return picture
 
 
