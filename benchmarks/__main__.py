@@ -141,7 +141,7 @@ def _until_archived(portal: Target, uid: str, wanted: int = SLICES) -> tuple[flo
         found = json.loads(connection.getresponse().read() or b"[]")
         if found and found[0]["00201208"]["Value"][0] >= wanted:
             return time.perf_counter(), found[0]["00201208"]["Value"][0]
-        time.sleep(0.1)
+        time.sleep(0.04)
     raise RuntimeError("not archived in two minutes")
 
 

@@ -145,7 +145,9 @@ class Slice:
                 self._consume(page)
                 busy = monotonic()
                 active_until = busy + LINGER
-            if self.ready and monotonic() - self.committed > COMMIT_EVERY:
+            if self.ready and (
+                not page.changes or monotonic() - self.committed > COMMIT_EVERY
+            ):  # a pause of the sender: nothing to wait for
                 self._flush()
             if monotonic() >= self.deadline:
                 self.outcome.more = bool(page.changes) or not page.done

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -102,13 +102,7 @@ def prepare(payload: Payload, *, source: str, site_id: int) -> Prepared:
         log.error("header not understood", error=type(error).__name__, sha256=payload.sha256)
         refused = Reason.UNDECODABLE
     same_pixels_as = None
-    known = (
-        Instance.objects.filter(site_id=site_id, sop_instance_uid=checked.sop_instance_uid)
-        .only("archive_key", "content_digest", "dataset_digest", "transfer_syntax_uid")
-        .first()
-        if checked is not None and refused is None
-        else None
-    )
+    known = _known(site_id, checked.sop_instance_uid) if checked and refused is None else None
     if known is not None and checked is not None and known.content_digest == checked.content_digest:
         key = known.archive_key  # another encoding of what is there: nothing to keep
     else:
@@ -131,7 +125,23 @@ def prepare(payload: Payload, *, source: str, site_id: int) -> Prepared:
     )
 
 
-def _only_encoding_differs(known: Instance, checked: gate.Gate, key: str) -> bool:
+class Known(NamedTuple):
+    """What is stored under a SOP Instance UID; a plain row, since every image asks for it."""
+
+    pk: int
+    archive_key: str
+    content_digest: str
+    dataset_digest: str
+    transfer_syntax_uid: str
+
+
+def _known(site_id: int, sop_instance_uid: str) -> Known | None:
+    rows = Instance.objects.filter(site_id=site_id, sop_instance_uid=sop_instance_uid)
+    row = next(iter(rows.values_list(*Known._fields)[:1]), None)
+    return Known(*row) if row else None
+
+
+def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool:
     """Whether another transfer syntax carries the very same pixels: compared decoded."""
     from studies.dicom.pixels.client import PixelError
     from studies.services.pixels import pixel_service
