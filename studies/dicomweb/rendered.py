@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 from studies import archive
+from studies.dicom.pixels import LOOK
 from studies.dicom.pixels.client import PixelError
 from studies.dicomweb.authority import StudyRef
 from studies.dicomweb.errors import BadRequestError, NotFoundError
@@ -39,7 +40,7 @@ class Rendered:
             raise NotFoundError(NOT_SHOWN)
         if int(frame) > location.number_of_frames:
             raise NotFoundError(f"This instance has {location.number_of_frames} frames.")
-        etag = f'W/"{location.etag}-r{frame}-{kind}"'
+        etag = f'W/"{location.etag}-r{frame}-{kind}-{LOOK}"'
         if exchange.not_modified(etag):
             await exchange.begin(304, [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT])
             await exchange.end()
@@ -60,7 +61,7 @@ class Rendered:
             location = await self._instances.find(study, series_uid, sop_uid)
         if location.number_of_frames == 0:
             raise NotFoundError(NOT_SHOWN)
-        etag = f'W/"{location.etag}-t{size}"'
+        etag = f'W/"{location.etag}-t{size}-{LOOK}"'
         if exchange.not_modified(etag):
             await exchange.begin(304, [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT])
             await exchange.end()

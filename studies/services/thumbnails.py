@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from studies import archive, cachefiles
+from studies.dicom.pixels import LOOK
 from studies.models import Instance, Series
 from studies.services.pixels import pixel_service
 
@@ -21,7 +22,7 @@ def nearest_size(wanted: int) -> int:
 
 def cache_file(instance_pk: int, size: int) -> Path:
     """Where the picture is kept."""
-    return Path(settings.CACHE_DIR) / "thumbnails" / f"{instance_pk}-{size}.jpg"
+    return Path(settings.CACHE_DIR) / "thumbnails" / f"{instance_pk}-{size}-{LOOK}.jpg"
 
 
 def thumbnail(instance_pk: int, archive_key: str, frames: int, size: int = SIZE) -> bytes:

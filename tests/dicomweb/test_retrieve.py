@@ -8,12 +8,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.conf import settings
 from PIL import Image
 from pydicom.dataset import Dataset
 
 from studies import archive
 from studies.models import Instance
+from studies.services import thumbnails
 from tests.dicomweb.asking import Gone, ct_file, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -145,7 +145,7 @@ def test_thumbnails_are_kept(client: Any, radiologist: Any, site: Any) -> None:
     assert max(Image.open(BytesIO(middle.body)).size) <= 200
     assert asking.get(files[0].series_path + "/thumbnail").body == middle.body
     pk = Instance.objects.get(sop_instance_uid=files[1].instance).pk
-    assert (settings.CACHE_DIR / "thumbnails" / f"{pk}-200.jpg").read_bytes() == middle.body
+    assert thumbnails.cache_file(pk, 200).read_bytes() == middle.body
     small = asking.get(files[1].path + "/thumbnail?viewport=60,60")
     assert max(Image.open(BytesIO(small.body)).size) <= 64
     assert asking.get(files[1].path + "/thumbnail?viewport=x").status == 400

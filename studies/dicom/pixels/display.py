@@ -9,9 +9,12 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+from pydicom.pixels.processing import apply_color_lut
 
+from studies.dicom.pixels.aspect import squared
 from studies.dicom.pixels.decode import CannotDecode, Pixels, open_image, rgb, stored
+from studies.dicom.pixels.groups import group
+from studies.dicom.pixels.tables import table
 
 Window = tuple[float, float]
 
@@ -25,7 +28,8 @@ def picture(
     kind: str = "JPEG",
     quality: int = 85,
 ) -> bytes:
-    """Frame `number` as JPEG or PNG, its longer side at most `size` pixels, aspect kept."""
+    """Frame `number` as JPEG or PNG, its longer side at most `size` pixels, as wide and high as
+    its pixels' spacing says."""
     dataset = open_image(path)
     pixels = stored(dataset, number)
     shown = (
@@ -34,8 +38,9 @@ def picture(
         else _grey(dataset, pixels, number, window)
     )
     image = Image.fromarray(shown)
-    if size and max(image.size) > size:
-        image.thumbnail((size, size), Image.Resampling.BILINEAR)
+    wanted = squared(dataset, number, image.size, size)
+    if wanted != image.size:
+        image = image.resize(wanted, Image.Resampling.BILINEAR, reducing_gap=2.0)
     out = BytesIO()
     image.save(out, kind, **({"quality": quality} if kind == "JPEG" else {}))
     return out.getvalue()
@@ -54,7 +59,9 @@ def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
         top = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else 1.0
         if pixels.dtype.kind == "u" and dataset.PhotometricInterpretation != "PALETTE COLOR":
             top = float(2 ** int(dataset.BitsStored) - 1)
-        pixels = np.clip(pixels.astype(np.float32) * (255.0 / top), 0, 255).astype(np.uint8)
+        pixels = np.clip(np.rint(pixels.astype(np.float32) * (255.0 / top)), 0, 255).astype(
+            np.uint8
+        )
     return np.ascontiguousarray(pixels[..., :3])
 
 
@@ -62,15 +69,13 @@ def _grey(dataset: Dataset, pixels: Pixels, number: int, window: Window | None) 
     padding = _padding(dataset, pixels)
     pixels = _without_overlay(dataset, pixels)
     values = _modality(dataset, pixels, number)
-    lut = dataset.get("VOILUTSequence")
-    if window is None and lut and values.dtype.kind in "iu":
-        # PS3.3 C.11.2.1.1: the table takes what the modality LUT gave; its own depth is the range.
-        depth = lut[0].LUTDescriptor[2]
-        shown = np.asarray(apply_voi(values, dataset), dtype=np.float32)
-        shown = shown * (255.0 / (2 ** (depth if isinstance(depth, int) else 16) - 1))
+    # PS3.3 C.11.2.1: where a table and windows are offered, the table.
+    found = table(dataset, "VOILUTSequence", signed=bool((values < 0).any()))
+    if window is None and found is not None:
+        shown = found.applied(values) * (255.0 / (2**found.bits - 1))
     else:
         shown = _windowed(dataset, values.astype(np.float32), number, padding, window)
-    grey = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    grey: Pixels = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
     if padding is not None:
@@ -89,33 +94,28 @@ def _without_overlay(dataset: Dataset, pixels: Pixels) -> Pixels:
     return (pixels << spare) >> spare
 
 
-def _group(dataset: Dataset, number: int, keyword: str) -> Dataset | None:
-    """A functional group of frame `number`: its own, else the shared one (PS3.3 C.7.6.16)."""
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = dataset.get("SharedFunctionalGroupsSequence") or ()
-    for item in (*per_frame[number - 1 : number], *shared[:1]):
-        found = item.get(keyword)
-        if found:
-            group: Dataset = found[0]
-            return group
-    return None
-
-
 def _modality(dataset: Dataset, pixels: Pixels, number: int) -> Pixels:
     """What the samples mean (PS3.3 C.11.1); enhanced images say it per frame (C.7.6.16.2.9)."""
-    group = _group(dataset, number, "PixelValueTransformationSequence")
-    if group is None:
-        return np.asarray(apply_modality_lut(pixels, dataset))
-    slope, intercept = _first(group, "RescaleSlope"), _first(group, "RescaleIntercept")
-    return pixels.astype(np.float64) * (1.0 if slope is None else slope) + (intercept or 0.0)
+    source = group(dataset, number, "PixelValueTransformationSequence")
+    if source is None:
+        found = table(
+            dataset, "ModalityLUTSequence", signed=dataset.get("PixelRepresentation") == 1
+        )
+        if found is not None:
+            return found.applied(pixels)
+        source = dataset
+    slope, intercept = _first(source, "RescaleSlope"), _first(source, "RescaleIntercept")
+    if slope is None and intercept is None:
+        return pixels
+    return pixels.astype(np.float64) * (slope or 1.0) + (intercept or 0.0)
 
 
 def _windowed(
     dataset: Dataset, values: Pixels, number: int, padding: Pixels | None, window: Window | None
 ) -> Pixels:
     """Values as 0 to 255 by the window that was asked for, the image's first, or percentiles."""
-    source = _group(dataset, number, "FrameVOILUTSequence") or dataset
-    function = str(source.get("VOILUTFunction") or "LINEAR")
+    source = group(dataset, number, "FrameVOILUTSequence") or dataset
+    function = str(source.get("VOILUTFunction") or "LINEAR").upper()
     centre, width = window or (_first(source, "WindowCenter"), _first(source, "WindowWidth"))
     if centre is not None and width is not None and width > 0:
         if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1
