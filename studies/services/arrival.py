@@ -8,7 +8,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from pacs import audit, events
+from pacs.accounts.models import Role
+from pacs.accounts.principal import Principal
 from studies.models import Arrival, Study
+
+MAX_EXPECTED = 100_000
+JUDGES = (Role.TECHNICIAN.value, Role.SITE_ADMIN.value)
+
+
+def judged_sites(principal: Principal) -> frozenset[int]:
+    """Sites where this person may say that a study is complete: technicians, administrators."""
+    return frozenset(site for site, role in principal.roles if role in JUDGES)
 
 
 def settle_quiet() -> list[int]:
@@ -38,14 +48,72 @@ def hasten(study_ids: list[int]) -> None:
     )
 
 
-def mark_complete(study: Study, actor: Any) -> None:
-    """A technician says that all images are there."""
+def note_complete(study: Study, actor: Any, *, address: str = "") -> None:
+    """Audit and event of a study that has just become complete, in the caller's transaction.
+
+    It may never have been quiet, so its caches are made now.
+    """
+    from studies.tasks import warm_study
+
+    audit.record(
+        "study.complete",
+        actor=actor,
+        study=study,
+        address=address,
+        detail={"images": study.number_of_instances, "expected": study.expected_instances},
+    )
+    events.publish("study.complete", site=study.site_id, study=study.pk)
+    transaction.on_commit(lambda: warm_study.delay(study.pk), robust=True)
+
+
+def mark_complete(
+    pk: int, actor: Any, *, expected_instances: int | None = None, address: str = ""
+) -> Study:
+    """A person says that all images are there, or how many there will be. Safe to repeat.
+
+    With `expected_instances` the study is complete once it holds as many (indexing sees to that);
+    one that was called complete with fewer is quiet again. Returns the study as it is then.
+    """
     with transaction.atomic():
-        changed = (
-            Study.objects.filter(pk=study.pk)
-            .exclude(arrival=Arrival.COMPLETE)
-            .update(arrival=Arrival.COMPLETE)
+        study: Study = Study.objects.select_for_update().get(pk=pk)
+        before = (study.arrival, study.expected_instances)
+        if expected_instances is not None:
+            study.expected_instances = expected_instances
+        if expected_instances is None or study.number_of_instances >= expected_instances:
+            study.arrival = Arrival.COMPLETE
+        elif study.arrival == Arrival.COMPLETE:
+            study.arrival = Arrival.QUIET
+        if (study.arrival, study.expected_instances) == before:
+            return study
+        study.save(update_fields=["arrival", "expected_instances"])
+        if study.arrival == Arrival.COMPLETE != before[0]:
+            note_complete(study, actor, address=address)
+        else:
+            audit.record(
+                "study.expected",
+                actor=actor,
+                study=study,
+                address=address,
+                detail={"images": study.number_of_instances, "expected": expected_instances},
+            )
+            events.publish("study.changed", site=study.site_id, study=study.pk)
+    return study
+
+
+def take_back(pk: int, actor: Any, *, address: str = "") -> Study:
+    """A person says that a study is not complete after all: quiet again. Safe to repeat.
+
+    The expected number goes with it: reached as it is, the next image would complete the study.
+    """
+    with transaction.atomic():
+        study: Study = Study.objects.select_for_update().get(pk=pk)
+        if study.arrival != Arrival.COMPLETE:
+            return study
+        detail = {"images": study.number_of_instances, "expected": study.expected_instances}
+        study.arrival, study.expected_instances = Arrival.QUIET, None
+        study.save(update_fields=["arrival", "expected_instances"])
+        audit.record(
+            "study.complete_taken_back", actor=actor, study=study, address=address, detail=detail
         )
-        if changed:
-            audit.record("study.complete", actor=actor, study=study)
-            events.publish("study.complete", site=study.site_id, study=study.pk)
+        events.publish("study.changed", site=study.site_id, study=study.pk)
+    return study

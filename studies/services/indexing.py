@@ -26,6 +26,7 @@ from studies.models import (
     Series,
     Study,
 )
+from studies.services import arrival
 
 if TYPE_CHECKING:
     from studies.dicom.gate import Gate
@@ -311,6 +312,7 @@ class Batch:
             )
         row = study.row
         was_over = row.arrival != Arrival.RECEIVING
+        was_complete = row.arrival == Arrival.COMPLETE
         row.number_of_instances += study.stored
         row.number_of_series = Series.objects.filter(study=row).count()
         found = set(row.modality_list) | {m for m in study.modalities if m}
@@ -346,6 +348,8 @@ class Batch:
             study=row.pk,
             images=row.number_of_instances,
         )
+        if row.arrival == Arrival.COMPLETE and not was_complete:
+            arrival.note_complete(row, self.actor)
 
 
 def _int32(value: int | None) -> int | None:

@@ -107,21 +107,26 @@ def key(study: Study, sort: str) -> str:
 
 @register.filter
 def arrival_words(study: Study) -> str:
-    """`Receiving 96…`, `Receiving 96 of 312`, `Quiet`, `Complete 312`."""
-    count = study.number_of_instances
+    """What the state means, for the pointer and for screen readers."""
+    count, expected = study.number_of_instances, study.expected_instances
+    images = "1 image" if count == 1 else f"{count} images"
+    so_far = f"{count} of {expected} images" if expected else images
     if study.arrival == Arrival.RECEIVING:
-        expected = study.expected_instances
-        return f"Receiving {count} of {expected}" if expected else f"Receiving {count}…"
-    return f"Complete {count}" if study.arrival == Arrival.COMPLETE else "Quiet"
+        return f"Receiving: {so_far} so far"
+    if study.arrival == Arrival.COMPLETE:
+        return f"Complete: {images}"
+    return f"Quiet: {so_far}, no new one for a while; not yet said to be complete"
 
 
 @register.filter
 def arrival_count(study: Study) -> str:
-    """The number beside the word, where there is room: ` 96…` or ` 312`."""
-    if study.arrival == Arrival.QUIET:
-        return ""
-    more = "…" if study.arrival == Arrival.RECEIVING else ""
-    return f" {study.number_of_instances}{more}"
+    """The number beside the word: `96…`, `12 of 60`, `312`; nothing where it says no more."""
+    count, expected = study.number_of_instances, study.expected_instances
+    if study.arrival == Arrival.COMPLETE:
+        return str(count)
+    if expected:
+        return f"{count} of {expected}"
+    return f"{count}…" if study.arrival == Arrival.RECEIVING else ""
 
 
 @register.filter

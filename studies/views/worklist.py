@@ -24,6 +24,7 @@ from pacs.audit import record_read
 from pacs.events.models import SiteSequence
 from studies.filters import WorklistFilter
 from studies.models import Study
+from studies.services.arrival import judged_sites
 from studies.tables import COLUMNS, WorklistTable, page_of, sort_of, worklist_page
 from studies.templatetags.chrome import unread_stat
 
@@ -119,6 +120,7 @@ def listing(request: HttpRequest, wanted: Asked) -> dict[str, Any]:
         "now": timezone.now(),
         "nothing_yet": nothing_yet,
         "many_sites": len(wanted.sites) > 1,
+        "judged_sites": judged_sites(wanted.principal),
         "sites": wanted.sites,
         "by_grant_only": not wanted.principal.whole_sites and wanted.by_grant,
     }
@@ -173,7 +175,12 @@ def row(request: HttpRequest, pk: int) -> HttpResponse:
         response = render(
             request,
             "studies/_row.html",
-            {"study": study, "sort": wanted.sort, "many_sites": len(wanted.sites) > 1},
+            {
+                "study": study,
+                "sort": wanted.sort,
+                "many_sites": len(wanted.sites) > 1,
+                "judged_sites": judged_sites(wanted.principal),
+            },
         )
     response.headers["X-Unread-Stat"] = unread_stat(wanted.principal)
     return response

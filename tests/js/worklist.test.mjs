@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { clock, nextAsk } from "../../static/src/app/session.js";
 import { waited } from "../../static/src/worklist/age.js";
 import { backoff } from "../../static/src/worklist/backoff.js";
+import { refusal } from "../../static/src/worklist/complete.js";
 import { compareKeys, decide, placeOf, stripOrder } from "../../static/src/worklist/placement.js";
 import { SequenceTracker } from "../../static/src/worklist/sequence.js";
 import { KeyedThrottle } from "../../static/src/worklist/throttle.js";
@@ -220,4 +221,11 @@ test("a failure says what happened", () => {
   assert.match(words(0), /could not be reached/);
   assert.match(words(500), /error \(500\)/);
   assert.match(words(403), /Reload the page/);
+});
+
+test("what is said when a study could not be called complete", () => {
+  assert.match(refusal(0), /could not be reached/);
+  assert.equal(refusal(403, "Only technicians."), "Only technicians.");
+  assert.match(refusal(403), /error \(403\)/);
+  assert.match(refusal(404, "Not found."), /no longer shown/);
 });

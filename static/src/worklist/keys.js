@@ -4,13 +4,18 @@ import * as list from "./list.js";
 
 const current = () => document.querySelector("tr.is-current");
 const link = (row) => row.querySelector("a[href]");
+const stops = (row) => row.querySelectorAll("a[href], button");
 
-/** Marks a row as the one the keys act on; only its link is in the tab order. */
+function setTabStop(row, is) {
+  for (const stop of stops(row)) stop.tabIndex = is ? 0 : -1;
+}
+
+/** Marks a row as the one the keys act on; only its link and button are in the tab order. */
 export function select(row) {
   for (const each of document.querySelectorAll("tr.is-current")) {
     if (each !== row) each.classList.remove("is-current");
   }
-  for (const each of list.allRows()) link(each).tabIndex = each === row ? 0 : -1;
+  for (const each of list.allRows()) setTabStop(each, each === row);
   row?.classList.add("is-current");
 }
 
@@ -18,7 +23,7 @@ export function select(row) {
 export function keepTabStop(study) {
   const row = list.rowsOf(study)[0] ?? null;
   select(row);
-  if (!row && list.rows()[0]) link(list.rows()[0]).tabIndex = 0;
+  if (!row && list.rows()[0]) setTabStop(list.rows()[0], true);
 }
 
 function go(row) {
@@ -52,6 +57,15 @@ function toSearch() {
   search.select();
 }
 
+/** Says that the marked study is complete, or takes that back, where the person may. */
+function complete() {
+  const row = current();
+  if (!row) return toast("Choose a study first, with the arrow keys.");
+  const button = row.querySelector("[data-complete]");
+  if (button) return button.click();
+  return toast("Only technicians and administrators of the site say that a study is complete.");
+}
+
 const press = (selector) => document.querySelector(selector)?.click();
 const help = () => list.element("keys").showModal();
 
@@ -64,6 +78,7 @@ const KEYS = {
   End: () => go(list.allRows().at(-1)),
   "/": toSearch,
   r: nextUnread,
+  c: complete,
   n: () => list.refresh(),
   "[": () => press("#list-foot a[rel=prev]"),
   "]": () => press("#list-foot a[rel=next]"),

@@ -51,7 +51,14 @@ export async function fetchRow(study) {
   if (!answer.ok) throw new Error(`row: ${answer.status}`);
   const html = `<table><tbody>${await answer.text()}</tbody></table>`;
   const row = new DOMParser().parseFromString(html, "text/html").querySelector("tr[data-study]");
-  return row && document.importNode(row, true);
+  return row && copyOf(row);
+}
+
+/** A row of this page's document, its button working. */
+export function copyOf(row) {
+  const copy = document.importNode(row, true);
+  htmx.process(copy);
+  return copy;
 }
 
 /** The number of unread STAT studies in the top bar, as the server last counted it. */

@@ -1,9 +1,10 @@
 import "../app/htmx.js";
 import { watchAges } from "./age.js";
+import { watchComplete } from "./complete.js";
 import { showState, watchFilters } from "./filters.js";
 import { keepTabStop, select, watchKeys } from "./keys.js";
 import * as list from "./list.js";
-import { listRendered, watchLive } from "./live.js";
+import { changed, listRendered, watchLive } from "./live.js";
 import { watchRequests, whenReplaced } from "./requests.js";
 import { cameUnderPointer, clearStrip, settleStrip, watchPointer } from "./rows.js";
 
@@ -24,7 +25,7 @@ function watchClicks() {
       }
       select(row);
       const link = row.querySelector("a[href]");
-      if (event.target.closest("a") || String(getSelection())) return;
+      if (event.target.closest("a, button") || String(getSelection())) return;
       if (event.ctrlKey || event.metaKey) open(link.href, "_blank", "noopener");
       else location.assign(link.href);
     },
@@ -68,6 +69,7 @@ watchClicks();
 watchKeys();
 watchFilters();
 watchRequests();
+watchComplete({ changed });
 watchPointer();
 watchAges(() => clockOffset);
 watchLive();

@@ -30,16 +30,20 @@ export function cameUnderPointer(row) {
 
 /** Puts a newer row in the place of the one shown; focus and mark stay. */
 function replace(old, fresh) {
-  const focused = old.contains(document.activeElement);
+  const focused = old.contains(document.activeElement) && document.activeElement.tagName;
   const changed = old.textContent !== fresh.textContent;
   const current = old.classList.contains("is-current");
   fresh.classList.toggle("is-current", current);
-  fresh.querySelector("a").tabIndex = old.querySelector("a").tabIndex;
+  const { tabIndex } = old.querySelector("a");
+  for (const stop of fresh.querySelectorAll("a, button")) stop.tabIndex = tabIndex;
   if (old.dataset.cameUnder) fresh.dataset.cameUnder = old.dataset.cameUnder;
   if (old.classList.contains("row-new")) flash(fresh, "row-new");
   else if (changed) flash(fresh, "row-changed");
   old.replaceWith(fresh);
-  if (focused) fresh.querySelector("a").focus({ preventScroll: true });
+  if (focused) {
+    const stop = fresh.querySelector(focused) ?? fresh.querySelector("a");
+    stop.focus({ preventScroll: true });
+  }
 }
 
 function recount(by) {
@@ -154,7 +158,7 @@ export function apply(study, fresh, isNew) {
     return "hidden";
   }
   if (shown.length) {
-    shown.forEach((row, place) => replace(row, place ? fresh.cloneNode(true) : fresh));
+    shown.forEach((row, place) => replace(row, place ? list.copyOf(fresh) : fresh));
     return "shown";
   }
   if (held.has(String(study))) {
