@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import tempfile
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median, quantiles
+from typing import NamedTuple
+
+from tests.servers.stack import Stack
 
 SCRIPT = """
 local paths = {%s}
@@ -38,6 +42,27 @@ class Target:
 
     port: int
     headers: dict[str, str]
+
+
+class Row(NamedTuple):
+    """A line of the table; figures are text with their units."""
+
+    work: str
+    orthanc: str = ""
+    portal: str = ""
+    ratio: str = ""
+
+
+def orthanc_target(stack: Stack) -> Target:
+    credentials = ":".join(stack.orthanc_credentials).encode()
+    return Target(
+        stack.orthanc_http_port,
+        {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"},
+    )
+
+
+def portal_target(stack: Stack, token: str) -> Target:
+    return Target(stack.port, {"Authorization": f"Bearer {token}"})
 
 
 def _lua(values: list[str]) -> str:
