@@ -7,10 +7,31 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import re
 import sys
-from typing import Any
+import traceback
+from typing import Any, TextIO
 
 import structlog
+
+# PostgreSQL repeats the values of a refused row there; it ends its message, in `repr` as well.
+DETAIL = re.compile(
+    r"(?:\n|\\n)DETAIL:.*?(?=\n\nThe above exception |\n\nDuring handling of |\Z)", re.DOTALL
+)
+
+
+def traceback_text(exc_info: Any) -> str:
+    """A traceback without local variables, which hold tokens and patient data."""
+    return DETAIL.sub("", "".join(traceback.format_exception(*exc_info)).rstrip())
+
+
+def _write_traceback(out: TextIO, exc_info: Any) -> None:
+    out.write("\n" + traceback_text(exc_info))
+
+
+def _without_detail(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    event["event"] = DETAIL.sub("", str(event.get("event", "")))
+    return event
 
 
 def configure(_config: dict[str, Any] | None = None) -> None:
@@ -21,12 +42,16 @@ def configure(_config: dict[str, Any] | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_detail,
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.LOG_JSON
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=_write_traceback
+        )
     )
+    as_text = structlog.processors.ExceptionRenderer(traceback_text)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -43,7 +68,7 @@ def configure(_config: dict[str, Any] | None = None) -> None:
                     "foreign_pre_chain": shared,
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                        *([structlog.processors.dict_tracebacks] if settings.LOG_JSON else []),
+                        *([as_text] if settings.LOG_JSON else []),
                         renderer,
                     ],
                 }

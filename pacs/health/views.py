@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.db import connection
+from django.db import close_old_connections, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
@@ -61,10 +61,19 @@ async def _channel_layer() -> str:
     return "ok"
 
 
+def _with_connection(part: Callable[[], str]) -> str:
+    """In a thread that no request begins in: what broke or grew old is not used again."""
+    close_old_connections()
+    try:
+        return part()
+    finally:
+        close_old_connections()
+
+
 async def _ask(name: str, part: Callable[[], str]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT):
-            return await sync_to_async(part, thread_sensitive=False)()
+            return await sync_to_async(_with_connection, thread_sensitive=False)(part)
     except TimeoutError:
         return "does not answer"
     except Exception as error:

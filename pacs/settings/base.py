@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from pacs.settings.env import envbool, envint, envlist, envstr
 
@@ -121,10 +123,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = envstr("REDIS_URL")
 if REDIS_URL:
+    # A kept connection that Redis has closed is replaced; a Redis that is down fails at once.
+    REDIS_HOST = {"address": REDIS_URL, "retry": Retry(NoBackoff(), 1)}  # type: ignore[no-untyped-call]
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000},
+            "CONFIG": {"hosts": [REDIS_HOST], "capacity": 1000},
         }
     }
 else:

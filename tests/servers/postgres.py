@@ -82,6 +82,11 @@ class PostgresServer:
         probe = [self._binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(probe, check=False).returncode == 0
 
+    def restart(self) -> None:
+        """Every connection breaks; the data stays."""
+        self.child.end(signal.SIGINT)
+        self.start()
+
     def stop(self) -> None:
         """End at once (SIGQUIT) and remove the cluster."""
         self.child.end(signal.SIGQUIT)

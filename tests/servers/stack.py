@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.servers.child import ChildServer
-from tests.servers.orthanc import store
+from tests.servers.orthanc import SEND_ENVIRONMENT, send_command, store
 from tests.servers.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -155,6 +155,15 @@ class Stack:
     def storescu(self, paths: Path | Iterable[Path]) -> None:
         """Send files to the local Orthanc by C-STORE."""
         store(paths, self.dicom_port)
+
+    def start_storescu(self, paths: Path | Iterable[Path]) -> subprocess.Popen[bytes]:
+        """The same in the background; the caller waits for it."""
+        return subprocess.Popen(
+            send_command(paths, self.dicom_port, "LIGHTBOX"),
+            env={**os.environ, **SEND_ENVIRONMENT},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def manage(self, *arguments: str, input: str | None = None) -> str:
         """Output of a command of manage.py with this stack's environment."""
