@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { frameDataset, frameRate, framesOf, orientation } from "../../static/src/viewer/frames.js";
+import {
+  asDrawn,
+  filledTable,
+  frameDataset,
+  frameRate,
+  framesOf,
+  orientation,
+} from "../../static/src/viewer/frames.js";
 
 const element = (...values) => ({ vr: "DS", Value: values });
 const sequence = (...items) => ({ vr: "SQ", Value: items });
@@ -98,6 +105,44 @@ test("tables and palettes are read from their bytes", () => {
   const [coloured] = framesOf([{ "00280004": element("PALETTE COLOR"), ...palette }]);
   assert.equal(coloured.palette.length, 3);
   assert.deepEqual([...coloured.palette[0].data], [0, 65535]);
+});
+
+test("a table elsewhere is filled when its bytes are there", () => {
+  const item = {
+    "00283002": element(2, 0, 12),
+    "00283006": { vr: "OW", BulkDataURI: "/there" },
+  };
+  const [frame] = framesOf([{ "00283010": sequence(item) }]);
+  assert.deepEqual(frame.voiTable, { first: 0, bits: 12, entries: 2, uri: "/there" });
+  const filled = filledTable(frame.voiTable, Uint8Array.of(1, 0, 2, 1));
+  assert.deepEqual(filled, { first: 0, bits: 12, data: [1, 258] });
+  assert.equal(filledTable(frame.voiTable, Uint8Array.of(1)), undefined);
+});
+
+test("values below nought make a table's first value signed", () => {
+  const item = { "00283002": element(1, 65535, 8), "00283006": words(7) };
+  const first = (extra) => framesOf([{ "00283010": sequence(item), ...extra }])[0].voiTable.first;
+  assert.equal(first({}), 65535);
+  assert.equal(first({ "00281052": element(-1024) }), -1);
+  const modality = { "00283002": element(1, 0, 16), "00283006": words(1) };
+  assert.equal(first({ "00280103": element(1), "00283000": sequence(modality) }), 65535);
+});
+
+test("a frame that the server drew keeps its size on the body", () => {
+  const [frame] = framesOf([
+    {
+      "00280010": element(50),
+      "00280011": element(100),
+      "00280030": element(2, 1),
+      "00280004": element("MONOCHROME1"),
+      "00280100": element(1),
+    },
+  ]);
+  assert.equal(frame.byServer, true);
+  const drawn = asDrawn(frame, { rows: 100, columns: 100 });
+  assert.deepEqual(drawn.spacing, { row: 1, column: 1, source: "patient" });
+  assert.equal(drawn.photometric, "RGB");
+  assert.deepEqual(asDrawn(drawn, { rows: 100, columns: 100 }), drawn);
 });
 
 test("frame rate: recommended, else cine rate, else frame time", () => {

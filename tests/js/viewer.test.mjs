@@ -3,14 +3,16 @@ import { test } from "node:test";
 
 import { markRgb, rgbOfYbr422, unmarkedJpeg } from "../../static/src/viewer/colour.js";
 import { firstPart, kindOfStatus } from "../../static/src/viewer/dicomweb.js";
-import { maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
+import { isForServer, maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
 import { contradiction } from "../../static/src/viewer/identity.js";
 import { actionOf } from "../../static/src/viewer/keys.js";
 import { takenAt } from "../../static/src/viewer/overlay.js";
 import { createPrefetcher, fetchOrder } from "../../static/src/viewer/prefetch.js";
 import {
   applyTable,
+  curveOf,
   displayedPadding,
+  nodesOf,
   rangeWindow,
   valueRange,
   windowRange,
@@ -41,6 +43,45 @@ test("windows and ranges are each other's opposite", () => {
     lower: 0,
     upper: 1,
   });
+});
+
+test("every shape of window has its curve", () => {
+  const none = () => assert.fail("the file asks for a window");
+  const window = { center: 100, width: 40, shape: "SIGMOID" };
+  const sigmoid = curveOf({ window }, none);
+  assert.deepEqual(sigmoid.range, { lower: 20, upper: 180 });
+  assert.deepEqual(rangeWindow(sigmoid.range, "SIGMOID"), { width: 40, center: 100 });
+  nodesOf(sigmoid, sigmoid.range, false).forEach(({ x, r }) => {
+    assert.ok(Math.abs(r - 1 / (1 + Math.exp((-4 * (x - 100)) / 40))) < 1e-9);
+  });
+  const exact = curveOf({ window: { ...window, shape: "LINEAR_EXACT" } }, none);
+  assert.deepEqual(exact.range, { lower: 80, upper: 120 });
+  assert.deepEqual(
+    nodesOf(exact, { lower: 0, upper: 10 }, true).map(({ x, g }) => [x, g]),
+    [
+      [0, 1],
+      [10, 0],
+    ],
+  );
+  const step = windowRange({ center: 5, width: 1 });
+  assert.ok(step.lower === 4.5 && step.upper > 4.5 && step.upper < 5);
+  const asked = curveOf({}, () => ({ lower: 1, upper: 9 }));
+  assert.deepEqual(asked, { shape: "LINEAR", range: { lower: 1, upper: 9 }, greys: [0, 1] });
+});
+
+test("a table comes before a window; its level ends are left out", () => {
+  const window = { center: 1, width: 1, shape: "LINEAR" };
+  const voiTable = { first: -3, bits: 8, data: [0, 0, 0, 51, 255, 102, 102] };
+  const curve = curveOf({ window, voiTable });
+  assert.equal(curve.shape, "TABLE");
+  assert.deepEqual(curve.range, { lower: -1, upper: 2 });
+  assert.deepEqual(curve.greys, [0, 0.2, 1, 0.4]);
+  const level = curveOf({ voiTable: { first: 0, bits: 8, data: [51, 51, 51] } });
+  assert.deepEqual(level.greys, [0.2, 0.2]);
+  const data = Array.from({ length: 65536 }, (_, at) => at);
+  const large = curveOf({ voiTable: { first: 0, bits: 16, data } });
+  assert.equal(large.greys.length, 4096);
+  large.greys.forEach((grey, at) => assert.ok(Math.abs(grey - at / 4095) < 1e-9));
 });
 
 test("the automatic window leaves the padding out", () => {
@@ -109,7 +150,17 @@ test("objects without pictures are named", () => {
     /video/,
   );
   assert.match(whyNot({ "00080016": element("1.2.3") }).name, /without pixels/);
-  assert.match(whyNot({ ...picture, "00280002": element(3) }).name, /eight bits a channel/);
+});
+
+test("what no decoder here can show is left to the server", () => {
+  const byServer = (extra) => isForServer({ ...picture, ...extra });
+  assert.equal(byServer({}), false);
+  assert.equal(byServer({ "00280002": element(3) }), true);
+  assert.equal(byServer({ "00280002": element(3), "00280100": element(8) }), false);
+  assert.equal(byServer({ "00280100": element(1) }), true);
+  assert.equal(byServer({ "00280100": element(64) }), true);
+  const palette = { "00280004": element("PALETTE COLOR"), "00281221": { vr: "OW" } };
+  assert.equal(byServer(palette), true);
 });
 
 test("pictures are pictures", () => {

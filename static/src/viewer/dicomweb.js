@@ -65,10 +65,25 @@ export function createClient({ root, studyUID }) {
       await Promise.all(instances.map((instance) => fillPalette(instance, url, options)));
       return instances;
     },
-    frameURL(seriesUID, sopInstanceUID, frame) {
-      return `${ofSeries(seriesUID)}/instances/${sopInstanceUID}/frames/${frame}`;
+    /** Of a frame's pixels, or of the picture that the server makes of it. */
+    frameURL(seriesUID, { sopInstanceUID, frame, byServer }) {
+      const url = `${ofSeries(seriesUID)}/instances/${sopInstanceUID}/frames/${frame}`;
+      return byServer ? `${url}/rendered` : url;
     },
   };
+}
+
+/** Bytes that the metadata only point to. */
+export async function bulkBytes(uri, options) {
+  const response = await request(
+    new URL(uri, location.href),
+    'application/octet-stream, multipart/related; type="application/octet-stream"',
+    options,
+  );
+  return firstPart(
+    new Uint8Array(await response.arrayBuffer()),
+    response.headers.get("Content-Type") ?? "",
+  );
 }
 
 /** Palettes may come as BulkDataURI; the pictures need them as bytes. */
@@ -77,15 +92,7 @@ async function fillPalette(instance, base, options) {
   for (const tag of tags) {
     const uri = instance[tag]?.BulkDataURI;
     if (!uri || instance[tag].InlineBinary) continue;
-    const response = await request(
-      new URL(uri, new URL(base, location.href)),
-      'application/octet-stream, multipart/related; type="application/octet-stream"',
-      options,
-    );
-    const bytes = firstPart(
-      new Uint8Array(await response.arrayBuffer()),
-      response.headers.get("Content-Type") ?? "",
-    );
+    const bytes = await bulkBytes(new URL(uri, new URL(base, location.href)), options);
     instance[tag].InlineBinary = btoa(
       Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""),
     );

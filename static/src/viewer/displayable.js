@@ -96,31 +96,19 @@ export function whyNot(instance) {
       why: "It is stored as MPEG or HEVC video. This viewer cannot play it yet.",
     };
   }
-  const photometric = text(instance, Tag.PhotometricInterpretation);
-  if (photometric === "PALETTE COLOR" && instance[Tag.SegmentedRedPaletteData]) {
-    return {
-      name: "an image with a segmented colour palette",
-      why: "This viewer cannot expand its palette.",
-    };
-  }
-  const allocated = number(instance, Tag.BitsAllocated);
-  if (allocated === 1) {
-    return {
-      name: "a one-bit image",
-      why: "Its pixels are packed eight to a byte. This viewer cannot show it yet.",
-    };
-  }
-  if (number(instance, Tag.SamplesPerPixel) > 1 && allocated > 8) {
-    return {
-      name: "a colour image of more than eight bits a channel",
-      why: "This viewer would show its colours wrong.",
-    };
-  }
-  if (allocated === 64) {
-    return {
-      name: "an image of 64-bit values",
-      why: "This viewer shows values of at most 32 bits.",
-    };
-  }
   return undefined;
+}
+
+/**
+ * Whether only the server can make the picture: bits packed eight to a byte, colour above eight bits, a
+ * segmented palette, 64-bit values.
+ */
+export function isForServer(instance) {
+  const allocated = number(instance, Tag.BitsAllocated);
+  if (allocated === 1 || allocated === 64) return true;
+  if (number(instance, Tag.SamplesPerPixel) > 1 && allocated > 8) return true;
+  return (
+    text(instance, Tag.PhotometricInterpretation) === "PALETTE COLOR" &&
+    Boolean(instance[Tag.SegmentedRedPaletteData])
+  );
 }

@@ -1,3 +1,4 @@
+import { isForServer } from "./displayable.js";
 import { Tag, inlineBytes, items, number, numbers, text } from "./tags.js";
 
 /** Functional groups that hold attributes which single-frame objects carry at the top (PS3.3 C.7.6.16). */
@@ -72,23 +73,26 @@ export function orientation(dataset) {
   return { row: unitRow, column: unitColumn };
 }
 
+/** A table; its `data` may still be at `uri`, for `filledTable`. */
 function lookupTable(sequenceItem, signedInput) {
   const descriptor = numbers(sequenceItem, Tag.LUTDescriptor, 3);
   if (!descriptor) return undefined;
   const [declared, first, bits] = descriptor;
+  if (!(bits >= 1 && bits <= 16)) return undefined;
   const entries = declared === 0 ? 65536 : declared;
-  let data = numbers(sequenceItem, Tag.LUTData, entries);
-  if (!data) {
-    const bytes = inlineBytes(sequenceItem, Tag.LUTData);
-    if (!bytes) return undefined;
-    data = words(bytes, entries);
-  }
-  if (!data) return undefined;
-  return {
-    first: signedInput && first > 32767 ? first - 65536 : first,
-    bits,
-    data: Array.from(data.slice(0, entries)),
-  };
+  const table = { first: signedInput && first > 32767 ? first - 65536 : first, bits };
+  const data = numbers(sequenceItem, Tag.LUTData, entries);
+  if (data) return { ...table, data: data.slice(0, entries) };
+  const bytes = inlineBytes(sequenceItem, Tag.LUTData);
+  if (bytes) return filledTable({ ...table, entries }, bytes);
+  const uri = sequenceItem[Tag.LUTData]?.BulkDataURI;
+  return uri ? { ...table, entries, uri } : undefined;
+}
+
+/** The table with its entries from bytes; undefined when there are too few. */
+export function filledTable({ first, bits, entries }, bytes) {
+  const data = words(bytes, entries);
+  return data && { first, bits, data: Array.from(data) };
 }
 
 /** OW data as numbers; eight-bit tables may be packed one byte an entry. */
@@ -126,7 +130,10 @@ function window_(dataset) {
   const center = numbers(dataset, Tag.WindowCenter)?.[0];
   const width = numbers(dataset, Tag.WindowWidth)?.[0];
   if (center === undefined || width === undefined || width <= 0) return undefined;
-  return { center, width, shape: text(dataset, Tag.VOILUTFunction).toUpperCase() || "LINEAR" };
+  const named = text(dataset, Tag.VOILUTFunction).toUpperCase();
+  const shape = ["LINEAR_EXACT", "SIGMOID"].includes(named) ? named : "LINEAR";
+  // LINEAR knows no width below one.
+  return { center, width, shape: shape === "LINEAR" && width < 1 ? "LINEAR_EXACT" : shape };
 }
 
 /**
@@ -153,6 +160,10 @@ function describe(instance, frame, frames) {
   const dataset = frameDataset(instance, frame);
   const signed = number(dataset, Tag.PixelRepresentation) === 1;
   const photometric = text(dataset, Tag.PhotometricInterpretation);
+  const intercept = number(dataset, Tag.RescaleIntercept) ?? 0;
+  const modalityTable = lookupTable(items(dataset, Tag.ModalityLUTSequence)[0], signed);
+  // What comes out of a modality table is never negative; what is rescaled may be.
+  const below = !modalityTable && (signed || intercept < 0);
   return {
     dataset,
     frame,
@@ -171,12 +182,13 @@ function describe(instance, frame, frames) {
     highBit: number(dataset, Tag.HighBit),
     signed,
     slope: number(dataset, Tag.RescaleSlope) || 1,
-    intercept: number(dataset, Tag.RescaleIntercept) ?? 0,
+    intercept,
     rescaleType: text(dataset, Tag.RescaleType),
     window: window_(dataset),
-    modalityTable: lookupTable(items(dataset, Tag.ModalityLUTSequence)[0], signed),
-    voiTable: lookupTable(items(dataset, Tag.VOILUTSequence)[0], signed),
+    modalityTable,
+    voiTable: lookupTable(items(dataset, Tag.VOILUTSequence)[0], below),
     palette: photometric === "PALETTE COLOR" ? palette(dataset) : undefined,
+    byServer: isForServer(dataset),
     padding: numbers(dataset, Tag.PixelPaddingValue)?.[0],
     paddingLimit: numbers(dataset, Tag.PixelPaddingRangeLimit)?.[0],
     position: numbers(dataset, Tag.ImagePositionPatient, 3),
@@ -184,6 +196,34 @@ function describe(instance, frame, frames) {
     spacing: spacing(dataset),
     frameOfReferenceUID: text(dataset, Tag.FrameOfReferenceUID),
     frameRate: frameRate(dataset),
+  };
+}
+
+/** A frame as the server draws it: colour of eight bits, at the size that the server chose. */
+export function asDrawn(frame, { rows, columns }) {
+  const { spacing } = frame;
+  return {
+    ...frame,
+    rows,
+    columns,
+    spacing: {
+      ...spacing,
+      row: (spacing.row * frame.rows) / rows,
+      column: (spacing.column * frame.columns) / columns,
+    },
+    samplesPerPixel: 3,
+    photometric: "RGB",
+    planarConfiguration: 0,
+    bitsAllocated: 8,
+    bitsStored: 8,
+    highBit: 7,
+    signed: false,
+    slope: 1,
+    intercept: 0,
+    window: undefined,
+    modalityTable: undefined,
+    voiTable: undefined,
+    palette: undefined,
   };
 }
 

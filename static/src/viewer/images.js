@@ -2,19 +2,29 @@ import { Enums, eventTarget, imageLoader, metaData, utilities } from "@cornersto
 import dicomImageLoader from "@cornerstonejs/dicom-image-loader";
 
 import { markRgb, rgbOfYbr422, unmarkedJpeg } from "./colour.js";
-import { frameRate } from "./frames.js";
+import { RequestError, bulkBytes } from "./dicomweb.js";
+import { asDrawn, filledTable, frameRate } from "./frames.js";
+import { initRendered, renderedScheme } from "./rendered.js";
 import { Tag, number, text } from "./tags.js";
-import { applyTable, displayedPadding, valueRange, windowRange } from "./voi.js";
+import { applyTable, curveOf, displayedPadding, valueRange } from "./voi.js";
 
 const { MetadataModules } = Enums;
 const decodeLimit = 60_000;
-const shapes = new Set(["LINEAR", "LINEAR_EXACT", "SIGMOID"]);
 
 /** Frames by image id: what the decoder and the renderer ask about them. */
 const frames = new Map();
+/** Sizes of the pictures that the server drew. */
+const drawn = new Map();
+/** Tables that came apart from the metadata, as promises by address. */
+const tables = new Map();
+const tablesKept = 256;
 
-export function registerFrames(entries) {
-  for (const [imageId, frame] of entries) frames.set(imageId, frame);
+/** The image id of a frame, and what there is to know of it. */
+export function register({ url, frame }) {
+  const imageId = `${frame.byServer ? renderedScheme : "wadors"}:${url}`;
+  const size = drawn.get(imageId);
+  frames.set(imageId, size ? asDrawn(frame, size) : frame);
+  return imageId;
 }
 
 export function frameOf(imageId) {
@@ -74,12 +84,6 @@ const modules = {
     greenPaletteColorLookupTableData: frame.palette?.[1].data,
     bluePaletteColorLookupTableData: frame.palette?.[2].data,
   }),
-  [MetadataModules.VOI_LUT]: (frame) =>
-    frame.window && {
-      windowCenter: [frame.window.center],
-      windowWidth: [frame.window.width],
-      voiLUTFunction: [shapes.has(frame.window.shape) ? frame.window.shape : "LINEAR"],
-    },
   [MetadataModules.MODALITY_LUT]: (frame) => ({
     rescaleIntercept: frame.modalityTable ? 0 : frame.intercept,
     rescaleSlope: frame.modalityTable ? 1 : frame.slope,
@@ -109,7 +113,8 @@ function displayable(pixels) {
 
 /**
  * Checks and completes a decoded picture: a frame of another size than its header says is refused,
- * modality tables are applied, and the first window leaves the padding out.
+ * modality tables are applied, and `curve` says what the file asks for; without a wish of the file, the
+ * window leaves the padding out.
  */
 function finish(image, frame) {
   const decoded = image.voxelManager.getScalarData();
@@ -141,21 +146,17 @@ function finish(image, frame) {
     image.dataType = pixels.constructor.name;
     image.sizeInBytes = pixels.byteLength;
   }
-  image.firstRange = firstRange(image, frame, pixels);
-  image.windowWidth = image.firstRange.upper - image.firstRange.lower + 1;
-  image.windowCenter = (image.firstRange.upper + image.firstRange.lower + 1) / 2;
+  image.curve = image.color
+    ? { shape: "LINEAR", range: { lower: 0, upper: 255 }, greys: [0, 1] }
+    : curveOf(frame, () =>
+        valueRange(pixels, frame.modalityTable ? undefined : displayedPadding(frame)),
+      );
+  // The stack draws the curve itself; this is what the viewport starts from.
+  const { lower, upper } = image.curve.range;
+  image.windowWidth = upper - lower + 1;
+  image.windowCenter = (upper + lower + 1) / 2;
   image.voiLUTFunction = "LINEAR";
   return image;
-}
-
-function firstRange(image, frame, pixels) {
-  if (image.color) return { lower: 0, upper: 255 };
-  if (frame.window) return windowRange(frame.window);
-  if (frame.voiTable) {
-    const { first, data } = frame.voiTable;
-    return { lower: first, upper: first + data.length - 1 };
-  }
-  return valueRange(pixels, frame.modalityTable ? undefined : displayedPadding(frame));
 }
 
 /**
@@ -223,14 +224,48 @@ function watched(imageId, loading) {
   });
 }
 
+function tableAt(table) {
+  if (!table?.uri) return table;
+  let promise = tables.get(table.uri);
+  if (!promise) {
+    promise = bulkBytes(table.uri).then((bytes) => {
+      const filled = filledTable(table, bytes);
+      if (!filled) throw new RequestError("broken", 200);
+      return filled;
+    });
+    promise.catch(() => tables.delete(table.uri));
+    if (tables.size >= tablesKept) tables.clear();
+    tables.set(table.uri, promise);
+  }
+  return promise;
+}
+
+/** The frame with its tables at hand. Without them its greys would be wrong: it fails. */
+async function complete(imageId) {
+  const frame = frames.get(imageId);
+  if (!frame.modalityTable?.uri && !frame.voiTable?.uri) return frame;
+  const [modalityTable, voiTable] = await Promise.all([
+    tableAt(frame.modalityTable),
+    tableAt(frame.voiTable),
+  ]);
+  const whole = { ...frame, modalityTable, voiTable };
+  frames.set(imageId, whole);
+  return whole;
+}
+
 export function initImages({ workers }) {
   dicomImageLoader.init({ maxWebWorkers: workers, beforeProcessing: onlyPixels });
   metaData.addProvider(provide, 10_000);
   imageLoader.registerImageLoader("wadors", (imageId, options) => {
-    const frame = frames.get(imageId);
     const loading = dicomImageLoader.wadors.loadImage(imageId, options);
-    const promise = watched(imageId, loading.promise).then((image) => finish(image, frame));
-    return { ...loading, promise };
+    const both = Promise.all([watched(imageId, loading.promise), complete(imageId)]);
+    return { ...loading, promise: both.then(([image, frame]) => finish(image, frame)) };
+  });
+  initRendered((imageId, size) => {
+    drawn.set(imageId, size);
+    const frame = asDrawn(frames.get(imageId), size);
+    frames.set(imageId, frame);
+    return frame;
   });
 }
 
@@ -238,7 +273,7 @@ export function initImages({ workers }) {
  * Pixels of a decoded picture as its file stores them, and as displayed.
  *
  * @returns {{rows, columns, samplesPerPixel, slope, intercept, stored, values}} `stored` is undefined
- *   where a table stands between the two
+ *   where a table or the server stands between the two
  */
 export function pixelsOf(image) {
   const frame = frames.get(image.imageId);
@@ -253,7 +288,7 @@ export function pixelsOf(image) {
     samplesPerPixel: image.numberOfComponents ?? 1,
     slope: frame.slope,
     intercept: frame.intercept,
-    stored: frame.modalityTable ? undefined : stored,
+    stored: frame.modalityTable || frame.byServer ? undefined : stored,
     values,
   };
 }

@@ -73,6 +73,7 @@ export function seriesLines(frame) {
 export function imageLines({ index, count, frame }) {
   const location = locationOf(frame) ?? number(frame.dataset, Tag.SliceLocation);
   return lines(
+    frame.byServer ? "Shown as rendered by the server" : "",
     text(frame.dataset, Tag.LossyImageCompression) === "01" ? "Lossy compressed" : "",
     frame.spacing.source === "none" || frame.spacing.source === "ratio" ? "Not to scale" : "",
     unit(number(frame.dataset, Tag.SliceThickness), "mm thick"),
@@ -82,12 +83,14 @@ export function imageLines({ index, count, frame }) {
   );
 }
 
-export function windowLines({ range, zoom, inverted, color }) {
+const shapes = { SIGMOID: "Sigmoid", TABLE: "VOI LUT" };
+
+export function windowLines({ range, shape, zoom, inverted, color }) {
   return lines(
     inverted ? "Inverted" : "",
     `Zoom ${measure(zoom * 100, 0)} %`,
     range && !(color && range.lower === 0 && range.upper === 255)
-      ? windowText(rangeWindow(range))
+      ? joined(shapes[shape], windowText(rangeWindow(range, shape)))
       : "",
   );
 }

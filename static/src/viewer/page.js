@@ -201,7 +201,7 @@ async function open(uid, { keep = false } = {}) {
     if (turn !== opening) return;
     const entries = sortFrames(framesOf(pictures)).map((frame) => ({
       frame,
-      url: new URL(client.frameURL(uid, frame.sopInstanceUID, frame.frame), location.href).href,
+      url: new URL(client.frameURL(uid, frame), location.href).href,
     }));
     if (others.length) {
       const names = [...new Set(others.map(({ name }) => name))].join(", ");
@@ -307,6 +307,7 @@ function openFirst() {
 window.lightbox = {
   getPixelData: () => stack?.pixels(),
   getWindow: () => stack?.range(),
+  getCorners: () => stack?.corners(),
   setWindow: (range) => stack?.setWindow(range),
 };
 

@@ -6,6 +6,7 @@ import {
   imageLoader,
   imageRetrievalPoolManager,
   init as initCore,
+  utilities,
 } from "@cornerstonejs/core";
 import {
   PanTool,
@@ -19,13 +20,16 @@ import {
 } from "@cornerstonejs/tools";
 
 import { RequestError, kindOfStatus } from "./dicomweb.js";
-import { frameOf, initImages, pixelsOf, registerFrames } from "./images.js";
+import { frameOf, initImages, pixelsOf, register } from "./images.js";
 import { createPrefetcher, fetchOrder } from "./prefetch.js";
+import { nodesOf } from "./voi.js";
 
 const { Events, RequestType, ViewportType } = Enums;
 const { MouseBindings } = ToolEnums;
 const cacheBytes = 1024 ** 3;
 const background = 4;
+const windowTexture = 1024;
+const tableTexture = 4096;
 
 /** The window tool, telling when a reader - not the file - chose the window. */
 class ReaderWindowTool extends WindowLevelTool {
@@ -110,6 +114,7 @@ export function createStack(element, on) {
       count: imageIds.length,
       frame: frameOf(image.imageId),
       range: viewport.getProperties().voiRange,
+      shape: image.curve.shape,
       inverted: readerInvert,
       color: image.color === true,
       zoom: viewport.getZoom(),
@@ -119,12 +124,20 @@ export function createStack(element, on) {
 
   /** The viewport carries window and inversion of one picture on to the next; each file has its own. */
   function applyDefaults(image) {
-    const properties = {};
-    if (!readerWindow) properties.voiRange = image.firstRange;
     const monochrome1 = frameOf(image.imageId)?.photometric === "MONOCHROME1";
     const invert = monochrome1 !== readerInvert;
-    if (viewport.getProperties().invert !== invert) properties.invert = invert;
-    viewport.setProperties(properties);
+    const voiRange = readerWindow ? viewport.getProperties().voiRange : image.curve.range;
+    viewport.setProperties({ voiRange, invert });
+    if (!image.color) draw(image.curve, voiRange, invert);
+  }
+
+  /** The file's own curve, over its own range or the reader's. Later ranges stretch what is set here. */
+  function draw(curve, range, invert) {
+    const { actor } = viewport.getDefaultActor();
+    const transfer = utilities.createLinearRGBTransferFunction(range);
+    transfer.setNodes(nodesOf(curve, range, invert));
+    actor.getMapper().setColorTextureWidth(curve.greys.length > 2 ? tableTexture : windowTexture);
+    actor.getProperty().setRGBTransferFunction(0, transfer);
   }
 
   function asError(reason) {
@@ -208,8 +221,7 @@ export function createStack(element, on) {
      */
     async show(entries, index = 0, { keep = false } = {}) {
       prefetcher?.stop();
-      registerFrames(entries.map(({ url, frame }) => [`wadors:${url}`, frame]));
-      imageIds = entries.map(({ url }) => `wadors:${url}`);
+      imageIds = entries.map(register);
       loaded = new Set(imageIds.flatMap((id, at) => (cache.isLoaded(id) ? [at] : [])));
       failed = new Map();
       const { rows = 1, columns = 1, samplesPerPixel, bitsAllocated = 16 } = entries[index].frame;
@@ -303,5 +315,14 @@ export function createStack(element, on) {
       return image && shownIndex >= 0 ? pixelsOf(image) : undefined;
     },
     canvas: () => viewport.getCanvas(),
+
+    /** Where the outer corners of the picture are on the canvas: top left and bottom right, in CSS pixels. */
+    corners() {
+      const { imageData, dimensions } = viewport.getImageData();
+      return [
+        [-0.5, -0.5, 0],
+        [dimensions[0] - 0.5, dimensions[1] - 0.5, 0],
+      ].map((index) => viewport.worldToCanvas(imageData.indexToWorld(index)));
+    },
   };
 }
