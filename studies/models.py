@@ -343,3 +343,7 @@ class QuarantinedFile(models.Model):
         from studies.dicom.errors import WORDS, Reason
 
         return WORDS[Reason(self.reason)] if self.reason in set(Reason) else self.reason
+
+
+# Models of this app that have a package of their own.
+from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

@@ -13,6 +13,7 @@ from studies import documents
 from studies.dicom.pixels.client import PixelError
 from studies.models import OrthancServer, Series
 from studies.orthanc.follow import follow
+from studies.sending import deliver as sending
 from studies.services import arrival, thumbnails
 
 log = structlog.get_logger(__name__)
@@ -58,3 +59,19 @@ def warm_study(study_id: int) -> None:
             thumbnails.make_for_series(series)
         except PixelError as error:
             log.info("no thumbnail", series=series.pk, reason=str(error))
+
+
+@shared_task(name="studies.deliver", ignore_result=True)
+def deliver(destination_id: int) -> None:
+    """A slice of sending to one destination; enqueues the next where there is more."""
+    if sending.deliver(destination_id):
+        deliver.delay(destination_id)
+
+
+@shared_task(name="studies.deliver_sweep", ignore_result=True)
+def deliver_sweep() -> None:
+    """Every destination with something to do that nobody works for: lost tasks end here."""
+    sending.give_up()
+    soon = timezone.now() + timedelta(seconds=10)
+    for destination_id in sending.waiting():
+        deliver.apply_async((destination_id,), expires=soon)

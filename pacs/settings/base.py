@@ -177,6 +177,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "studies.follow_changes": {"queue": "follow"},
     "studies.warm_study": {"queue": "render"},
+    "studies.deliver": {"queue": "deliver"},
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -199,6 +200,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "studies.arrival_sweep",
         "schedule": timedelta(seconds=2),
         "options": {"expires": 4},
+    },
+    "deliver-sweep": {
+        "task": "studies.deliver_sweep",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
     },
     "housekeeping": {
         "task": "health.housekeeping",
@@ -312,6 +318,9 @@ QUIET_SECONDS_OVERRIDE = envint("PACS_QUIET_SECONDS", 0)
 FIRST_SYNC_AS_PRIORS = envbool("PACS_FIRST_SYNC_AS_PRIORS", True)
 MAX_INSTANCE_BYTES = envint("PACS_MAX_INSTANCE_BYTES", 4 * 2**30, 1024)
 ORTHANC_READ_TIMEOUT = envint("PACS_ORTHANC_READ_TIMEOUT", 60, 1)
+# Sending to DICOMweb servers by plain http, for those inside one network.
+SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
+SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 DEMO = False
