@@ -72,9 +72,19 @@ class StudyInBatch:
 class Batch:
     """Writes one batch of one site inside the caller's transaction."""
 
-    def __init__(self, site_id: int, *, actor: Any, as_prior: bool) -> None:
+    def __init__(
+        self,
+        site_id: int,
+        *,
+        actor: Any,
+        as_prior: bool,
+        address: str = "",
+        session_key: str = "",
+    ) -> None:
         self.site = Site.objects.get(pk=site_id)
         self.actor = actor
+        self.address = address
+        self.session_key = session_key
         self.as_prior = as_prior
         self.now = timezone.now()
         self.studies: dict[str, StudyInBatch] = {}
@@ -142,6 +152,8 @@ class Batch:
                 site=self.site,
                 outcome="refused",
                 detail={"reason": str(reason), "source": file.source, "file": str(row.pk)},
+                address=self.address,
+                session_key=self.session_key,
             )
             events.publish("quarantine.changed", site=self.site.pk)
         else:
@@ -341,6 +353,8 @@ class Batch:
             actor=self.actor,
             study=row,
             detail={"count": study.stored, "sources": sorted(self.sources)},
+            address=self.address,
+            session_key=self.session_key,
         )
         events.publish(
             "study.received" if study.is_new else "study.changed",

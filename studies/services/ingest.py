@@ -58,6 +58,14 @@ class StoreResult:
     study_id: int | None = None
 
 
+class OtherStudyError(ValueError):
+    """The file is of another study than the one it was sent to; nothing of it was kept."""
+
+    def __init__(self, gate: gate.Gate) -> None:
+        super().__init__("another study")
+        self.gate = gate
+
+
 def spool_dir() -> Path:
     """Where large files wait while they are read."""
     return Path(settings.DATA_DIR) / "incoming"
@@ -82,8 +90,13 @@ def store(stream: IO[bytes], *, source: str, site: Site, actor: Any = None) -> S
         payload.close()
 
 
-def prepare(payload: Payload, *, source: str, site_id: int) -> Prepared:
-    """Check, parse and archive. Never raises for what is wrong with the file."""
+def prepare(
+    payload: Payload, *, source: str, site_id: int, study_instance_uid: str | None = None
+) -> Prepared:
+    """Check, parse and archive. What is wrong with the file is in the result.
+
+    `study_instance_uid`: the only study to take; raises OtherStudyError for another.
+    """
     refused: Reason | None = None
     checked: gate.Gate | None = None
     facts: header.Facts | None = None
@@ -101,6 +114,8 @@ def prepare(payload: Payload, *, source: str, site_id: int) -> Prepared:
     except Exception as error:  # a parser's surprise must not lose the file or stop the rest
         log.error("header not understood", error=type(error).__name__, sha256=payload.sha256)
         refused = Reason.UNDECODABLE
+    if study_instance_uid and checked and checked.study_instance_uid != study_instance_uid:
+        raise OtherStudyError(checked)
     same_pixels_as = None
     known = _known(site_id, checked.sop_instance_uid) if checked and refused is None else None
     if known is not None and checked is not None and known.content_digest == checked.content_digest:
@@ -162,18 +177,31 @@ def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool:
 
 
 def commit(
-    prepared: Sequence[Prepared], *, actor: Any = None, as_prior: bool = False
+    prepared: Sequence[Prepared],
+    *,
+    actor: Any = None,
+    as_prior: bool = False,
+    address: str = "",
+    session_key: str = "",
 ) -> list[StoreResult]:
     """Write the rows of a batch, all of one site, in order. One transaction, one event a study.
 
-    `as_prior`: studies that are new with this batch need no reading.
+    `as_prior`: studies that are new with this batch need no reading. `actor`, `address` and
+    `session_key` are for the audit trail.
     """
     if not prepared:
         return []
     for attempt in range(COMMIT_ATTEMPTS):
         try:
             with transaction.atomic():
-                return Batch(prepared[0].site_id, actor=actor, as_prior=as_prior).write(prepared)
+                batch = Batch(
+                    prepared[0].site_id,
+                    actor=actor,
+                    as_prior=as_prior,
+                    address=address,
+                    session_key=session_key,
+                )
+                return batch.write(prepared)
         except IntegrityError:
             # Another process stored one of these at the same moment: look again.
             if attempt == COMMIT_ATTEMPTS - 1:
