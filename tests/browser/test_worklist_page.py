@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
-from django.contrib.staticfiles import finders
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Request
 
-from tests.browser.conftest import until
+from tests.browser.conftest import until, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 READY = "document.querySelector('#rows a[tabindex=\"0\"]') !== null"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _front_end() -> Iterator[None]:
-    assert finders.find("worklist.js"), "The front end is not built: npm run build in static/"
-    with pytest.MonkeyPatch.context() as patch:
-        # Playwright's loop runs in this thread; the tests' use of the database is synchronous.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield
-
-
-@pytest.fixture
-def studies(site: Any, make_study: Any) -> list[Any]:
-    names = ["ADAMS^Anna", "BAKER^Bo", "قباني^لنزار", "CLARK^Cy"]
-    return [
-        make_study(site, patient_name=name, search_text=name.replace("^", " ").casefold())
-        for name in names
-    ]
-
-
-@pytest.fixture
-def open_page(
-    browser: Browser, live_server: Any, logged_in: Any, radiologist: Any
-) -> Iterator[Callable[..., Page]]:
-    """`open_page("/")`: the page as the radiologist sees it, its scripts running."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-
-    def visit(path: str = "/", user: Any = radiologist) -> Page:
-        client = logged_in(user)
-        context.add_cookies(
-            [
-                {
-                    "name": settings.SESSION_COOKIE_NAME,
-                    "value": client.cookies[settings.SESSION_COOKIE_NAME].value,
-                    "url": live_server.url,
-                }
-            ]
-        )
-        page = context.new_page()
-        page.goto(live_server.url + path)
-        return page
-
-    yield visit
-    context.close()
-
-
-def violations(page: Page) -> list[Any]:
-    return [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-    ]
 
 
 def test_keys_move_open_and_explain(open_page: Any, studies: list[Any]) -> None:

@@ -20,12 +20,13 @@ function answerOf(xhr) {
 /** Calls `changed(study)` after an answer, so that the row follows without the socket, too. */
 export function watchComplete({ changed }) {
   document.addEventListener("htmx:beforeRequest", ({ target }) => {
-    if (target.matches?.("[data-complete]")) target.disabled = true;
+    // Not disabled: that would take the focus away.
+    if (target.matches?.("[data-complete]")) target.setAttribute("aria-busy", "true");
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const { target: button, detail } = event;
     if (!button.matches?.("[data-complete]")) return;
-    button.disabled = false;
+    button.removeAttribute("aria-busy");
     const { status } = detail.xhr;
     if (status === 401) return;
     const answer = answerOf(detail.xhr);
