@@ -10,7 +10,8 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ _NUMBERS: Final = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q",
 }  # fmt: skip
 _EMPTY: Final = BINARY | WHOLE | REAL | _MANY | _ONE | {"AE", "AT", "PN", "SQ", "UR"}
+AVAILABLE_TRANSFER_SYNTAX_UID: Final = 0x00083002
 _PIXEL_VR: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
@@ -39,22 +41,29 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 def to_json(dataset: Dataset, gate: Gate | None = None, bulk_threshold: int = 1024) -> str:
     """One object as text. Pixel data and binary values above `bulk_threshold` bytes are
     BulkDataURI `bulkdata/<path>`, relative to the instance; values that no number are left out.
+    With `gate`, Available Transfer Syntax UID says how the instance is stored (PS3.4 C.6.1.1.5.2).
 
     Never raises for what a value holds; an element that cannot be read at all is left out.
     """
-    extra = ""
-    if gate is not None and gate.pixel is not None:
-        tag = gate.pixel.tag
-        vr = "OB" if gate.pixel.encapsulated else _PIXEL_VR.get(tag, "OW")
-        extra = f'"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"bulkdata/{tag:08X}"}}'
-    return _model(dataset, bulk_threshold, "bulkdata/", extra)
+    own: list[str] = []
+    if gate is not None:
+        uid = _quoted(gate.transfer_syntax_uid)
+        own.append(f'"{AVAILABLE_TRANSFER_SYNTAX_UID:08X}":{{"vr":"UI","Value":[{uid}]}}')
+        if gate.pixel is not None:
+            tag = gate.pixel.tag
+            vr = "OB" if gate.pixel.encapsulated else _PIXEL_VR.get(tag, "OW")
+            own.append(f'"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"bulkdata/{tag:08X}"}}')
+    return _model(dataset, bulk_threshold, "bulkdata/", own)
 
 
-def _model(dataset: Dataset, threshold: int, path: str, extra: str = "") -> str:
+def _model(dataset: Dataset, threshold: int, path: str, own: Sequence[str] = ()) -> str:
+    """`own`: members that the archive says instead of the file."""
     parts = []
     for tag in sorted(dataset.keys()):
         number = int(tag)
         if number & 0xFFFF == 0 or number >> 16 in (2, 0xFFFE):
+            continue
+        if own and number == AVAILABLE_TRANSFER_SYNTAX_UID:
             continue
         key = f"{number:08X}"
         raw = dataset.get_item(tag, keep_deferred=True)
@@ -65,8 +74,8 @@ def _model(dataset: Dataset, threshold: int, path: str, extra: str = "") -> str:
             except Exception:  # noqa: S112 - what pydicom cannot convert stays in the file only
                 continue
         parts.append(f'"{key}":{text}')
-    if extra:
-        parts.append(extra)
+    for member in own:
+        insort(parts, member)
     return "{" + ",".join(parts) + "}"
 
 

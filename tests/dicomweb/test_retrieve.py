@@ -78,6 +78,21 @@ def test_metadata_at_every_level(client: Any, radiologist: Any, site: Any, level
     assert (again.status, again.body) == (304, b"")
 
 
+def test_metadata_say_how_the_instance_is_stored(
+    client: Any, radiologist: Any, site: Any, test_file: Any
+) -> None:
+    stored = [
+        store(site, ct_file(AvailableTransferSyntaxUID="1.2.3")),
+        store(site, test_file("MR_small_RLE.dcm")),
+    ]
+    asking = client(radiologist)
+    for file, syntax in zip(stored, ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"), strict=True):
+        for path in (file.series_path + "/metadata", file.series_path + "/instances"):
+            (one,) = asking.get(path).json
+            assert one["00083002"] == {"vr": "UI", "Value": [syntax]}
+            assert list(one) == sorted(one)
+
+
 def test_bulk_data_urls_lead_to_the_values(
     client: Any, radiologist: Any, site: Any, test_file: Any
 ) -> None:
