@@ -1,8 +1,16 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class StudiesConfig(AppConfig):
     name = "studies"
     verbose_name = "Studies"
+
+    def ready(self) -> None:
+        from studies import searchindex
+
+        post_migrate.connect(
+            searchindex.after_migrate, sender=self, dispatch_uid="studies.searchindex"
+        )

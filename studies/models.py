@@ -6,19 +6,23 @@ Text of DICOM elements is kept as sent (stripped); `*_date` fields with type dat
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from datetime import date
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from pacs.accounts.models import Site
 from pacs.crypto import EncryptedTextField
 from studies.dicom.charset import display_name
-from studies.fields import JSONTextField
+from studies.fields import FoldedNameField, JSONTextField
 from studies.managers import QuarantineQuerySet, StudyQuerySet
+
+NO_DAY = date(1, 1, 1)
 
 
 class Patient(models.Model):
@@ -101,6 +105,20 @@ class Study(models.Model):
     search_text = models.CharField(
         max_length=1200, blank=True, help_text="Name, ID, accession and description, folded"
     )
+    name_key = FoldedNameField(
+        ("patient_name", "patient_name_ideographic", "patient_name_phonetic"),
+        help_text="PatientName for matching",
+    )
+    referring_key = FoldedNameField(
+        ("referring_physician_name",), help_text="ReferringPhysicianName for matching"
+    )
+    timezone_offset_from_utc = models.CharField(max_length=16, blank=True)
+    sort_day = models.GeneratedField(
+        expression=Coalesce(F("study_day"), Value(NO_DAY)),
+        output_field=models.DateField(),
+        db_persist=True,
+        help_text="The day that lists are sorted by; NO_DAY where there is none",
+    )
 
     number_of_series = models.PositiveIntegerField(default=0)
     number_of_instances = models.PositiveIntegerField(default=0)
@@ -138,6 +156,19 @@ class Study(models.Model):
             models.Index(fields=["patient_id", "id"], name="study_patient_id"),
             models.Index(fields=["accession_number", "id"], name="study_accession"),
             models.Index(fields=["study_instance_uid"], name="study_uid"),
+            # In the order of searches. The first is a whole list of names: nothing else is read
+            # while names are compared.
+            models.Index(fields=["site", "sort_day", "id", "name_key"], name="study_by_day"),
+            models.Index(
+                fields=["site", "patient_id", "sort_day", "id"],
+                name="study_by_patient",
+                opclasses=["int8_ops", "varchar_pattern_ops", "date_ops", "int8_ops"],
+            ),
+            models.Index(
+                fields=["site", "accession_number", "sort_day", "id"],
+                name="study_by_accession",
+                opclasses=["int8_ops", "varchar_pattern_ops", "date_ops", "int8_ops"],
+            ),
             models.Index(
                 fields=["quiet_at"], condition=Q(arrival="receiving"), name="study_receiving"
             ),
@@ -145,6 +176,18 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return f"study {self.pk}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Saves the folded names with the names."""
+        fields = options.get("update_fields")
+        if fields is not None:
+            keys = {
+                key
+                for key in ("name_key", "referring_key")
+                if not set(fields).isdisjoint(Study._meta.get_field(key).groups)  # type: ignore[union-attr]
+            }
+            options["update_fields"] = {*fields, *keys}
+        super().save(*args, **options)
 
     @property
     def display_name(self) -> str:
@@ -154,6 +197,47 @@ class Study(models.Model):
     @property
     def modality_list(self) -> list[str]:
         return self.modalities.split("/") if self.modalities else []
+
+
+class StudyModality(models.Model):
+    """A modality of a study, in the order of searches. Kept by the triggers of searchindex."""
+
+    study = models.ForeignKey(
+        Study, on_delete=models.DO_NOTHING, db_constraint=False, related_name="modality_rows"
+    )
+    site = models.ForeignKey(
+        Site, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    modality = models.CharField(max_length=64)
+    sort_day = models.DateField()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["site", "modality", "sort_day", "study"], name="modality_by_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.modality} of study {self.study_id}"
+
+
+class StudyDayCount(models.Model):
+    """How many studies a site has of a day: the sum of its rows. Kept by triggers.
+
+    A deep page is found by adding days up. On PostgreSQL every change is a row of its own, so that
+    two batches never wait for each other; `searchindex.fold_counts` adds them up.
+    """
+
+    site = models.ForeignKey(
+        Site, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    sort_day = models.DateField()
+    number = models.IntegerField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["site", "sort_day"], name="day_count")]
+
+    def __str__(self) -> str:
+        return f"{self.number} studies of {self.sort_day}"
 
 
 class Series(models.Model):
@@ -169,6 +253,14 @@ class Series(models.Model):
     protocol_name = models.CharField(max_length=256, blank=True)
     series_date = models.CharField(max_length=26, blank=True)
     series_time = models.CharField(max_length=28, blank=True)
+    performed_procedure_step_start_date = models.CharField(max_length=26, blank=True)
+    performed_procedure_step_start_time = models.CharField(max_length=28, blank=True)
+    scheduled_procedure_step_ids = models.CharField(
+        max_length=330, blank=True, help_text="Of Request Attributes Sequence, with backslashes"
+    )
+    requested_procedure_ids = models.CharField(
+        max_length=330, blank=True, help_text="Of the same items, in the same order"
+    )
     number_of_instances = models.PositiveIntegerField(default=0)
     metadata_version = models.PositiveIntegerField(default=0)
 
@@ -177,6 +269,7 @@ class Series(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["study", "series_instance_uid"], name="series_once"),
         ]
+        indexes: ClassVar = [models.Index(fields=["series_instance_uid"], name="series_uid")]
 
     def __str__(self) -> str:
         return f"series {self.pk}"
@@ -194,6 +287,7 @@ class Instance(models.Model):
     rows = models.PositiveIntegerField(null=True)
     columns = models.PositiveIntegerField(null=True)
     number_of_frames = models.PositiveIntegerField(default=0)
+    bits_allocated = models.PositiveIntegerField(null=True)
     photometric_interpretation = models.CharField(max_length=32, blank=True)
 
     archive_key = models.CharField(max_length=160)

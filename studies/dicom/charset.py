@@ -28,3 +28,14 @@ def search_key(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.translate(FOLDED))
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(plain.casefold().split())
+
+
+def name_key(*groups: str) -> str:
+    r"""A name's component groups for matching: each folded, as `\n doe jane`, and `\n` at the end.
+
+    So `\n doe jane\n` is a whole group, `\n doe` its beginning and ` jane` the beginning of a word.
+    Empty for a name of nothing. A group ends after 128 characters (PS3.5 6.2 allows 64).
+    """
+    folded = (search_key(group.replace("^", " ").replace("=", " "))[:128] for group in groups)
+    kept = [f"\n {group}" for group in folded if group]
+    return "".join(kept) + "\n" if kept else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -27,6 +28,7 @@ from studies.models import (
     Study,
 )
 from studies.services import arrival
+from studies.services.facts import of_document
 
 if TYPE_CHECKING:
     from studies.dicom.gate import Gate
@@ -124,7 +126,7 @@ class Batch:
             if not same:
                 return self._quarantine(file, Reason.CONFLICT)
             return StoreResult("duplicate", known, None, known.series.study_id)
-        study = self._study(file.gate, file.facts)
+        study = self._study(file, file.gate, file.facts)
         if not self._same_patient(study.row, file.facts):
             return self._quarantine(file, Reason.OTHER_PATIENT)
         instance = self._instance(study, file, file.gate, file.facts)
@@ -168,7 +170,7 @@ class Batch:
         ours, theirs = study.issuer_of_patient_id, clip(facts.issuer_of_patient_id, 64)
         return not ours or not theirs or ours == theirs
 
-    def _study(self, gate: Gate, facts: Facts) -> StudyInBatch:
+    def _study(self, file: Prepared, gate: Gate, facts: Facts) -> StudyInBatch:
         uid = gate.study_instance_uid
         if uid not in self.studies:
             row = (
@@ -177,11 +179,11 @@ class Batch:
                 .first()
             )
             self.studies[uid] = (
-                StudyInBatch(row, is_new=False) if row else self._new_study(uid, facts)
+                StudyInBatch(row, is_new=False) if row else self._new_study(uid, file, facts)
             )
         return self.studies[uid]
 
-    def _new_study(self, uid: str, facts: Facts) -> StudyInBatch:
+    def _new_study(self, uid: str, file: Prepared, facts: Facts) -> StudyInBatch:
         patient = self._patient(facts)
         row = Study(
             site=self.site,
@@ -209,6 +211,7 @@ class Batch:
             received_at=self.now,
             last_received_at=self.now,
             quiet_at=self.now,
+            **of_document(json.loads(file.document))[0],
         )
         row.search_text = clip(
             search_key(
@@ -253,7 +256,7 @@ class Batch:
         )
         return bool(ours and theirs and ours != theirs)
 
-    def _series(self, study: StudyInBatch, gate: Gate, facts: Facts) -> Series:
+    def _series(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> Series:
         uid = gate.series_instance_uid
         if uid not in study.series:
             study.series[uid], _ = Series.objects.get_or_create(
@@ -268,12 +271,13 @@ class Batch:
                     "protocol_name": clip(facts.protocol_name, 256),
                     "series_date": clip(facts.series_date, 26),
                     "series_time": clip(facts.series_time, 28),
+                    **of_document(json.loads(file.document))[1],
                 },
             )
         return study.series[uid]
 
     def _instance(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> Instance:
-        series = self._series(study, gate, facts)
+        series = self._series(study, file, gate, facts)
         instance = Instance(
             site=self.site,
             series=series,
@@ -284,6 +288,7 @@ class Batch:
             rows=facts.rows,
             columns=facts.columns,
             number_of_frames=file.number_of_frames,
+            bits_allocated=facts.bits_allocated,
             photometric_interpretation=clip(facts.photometric_interpretation, 32),
             archive_key=file.archive_key,
             file_size=file.file_size,
