@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from studies.views import arrival, quarantine, viewer, worklist
+from studies.views import arrival, quarantine, send_api, sends, viewer, worklist
 from studies.webhooks import OrthancWebhookView
 
 urlpatterns = [
@@ -12,7 +12,16 @@ urlpatterns = [
     path("worklist/table/", worklist.table, name="worklist-table"),
     path("worklist/row/<int:pk>/", worklist.row, name="worklist-row"),
     path("studies/<int:pk>/view/", viewer.view_study, name="view-study"),
+    path("studies/<int:pk>/send/", sends.dialog, name="send-dialog"),
+    path("sends/", sends.sends, name="sends"),
+    path("sends/<int:pk>/row/", sends.row, name="send-row"),
+    path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
+    path("api/destinations/", send_api.DestinationListView.as_view(), name="destinations"),
+    path("api/sends/", send_api.SendListView.as_view(), name="api-sends"),
+    path("api/sends/<int:pk>/", send_api.SendView.as_view(), name="api-send"),
+    path("api/sends/<int:pk>/cancel/", send_api.SendCancelView.as_view(), name="api-send-cancel"),
+    path("api/sends/<int:pk>/retry/", send_api.SendRetryView.as_view(), name="api-send-retry"),
     path("api/orthanc/webhook/", OrthancWebhookView.as_view(), name="orthanc-webhook"),
 ]

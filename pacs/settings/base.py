@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "channels",
     "channels_lite",
     "axes",
@@ -316,6 +317,8 @@ UNFOLD = {
 QUIET_SECONDS = {"CR": 60, "DX": 60, "DR": 60, "RG": 60, "": 300}
 QUIET_SECONDS_OVERRIDE = envint("PACS_QUIET_SECONDS", 0)
 FIRST_SYNC_AS_PRIORS = envbool("PACS_FIRST_SYNC_AS_PRIORS", True)
+# In each such window at least 1 KB a second of an upload must come, or it is cut off.
+UPLOAD_WINDOW_SECONDS = envint("PACS_UPLOAD_WINDOW_SECONDS", 30, 1)
 MAX_INSTANCE_BYTES = envint("PACS_MAX_INSTANCE_BYTES", 4 * 2**30, 1024)
 ORTHANC_READ_TIMEOUT = envint("PACS_ORTHANC_READ_TIMEOUT", 60, 1)
 # Sending to DICOMweb servers by plain http, for those inside one network.

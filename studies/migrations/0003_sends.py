@@ -3,103 +3,273 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import pacs.crypto
-import studies.sending.models
 from django.conf import settings
 from django.db import migrations, models
 
+import pacs.crypto
+import studies.sending.models
+
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('studies', '0002_cursor_mark'),
+        ("accounts", "0001_initial"),
+        ("studies", "0002_cursor_mark"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Destination',
+            name="Destination",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80)),
-                ('kind', models.CharField(choices=[('dicom', 'DICOM node'), ('dicomweb', 'DICOMweb server')], max_length=10)),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('ae_title', models.CharField(blank=True, help_text='Of the node', max_length=16, validators=[django.core.validators.RegexValidator('^(?! )[ -\\[\\]-~]{1,16}(?<! )$', '1 to 16 plain characters.')], verbose_name='AE title')),
-                ('host', models.CharField(blank=True, max_length=200, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9.:-]{1,200}$', 'A host name or an IP address.')])),
-                ('port', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
-                ('url', models.URLField(blank=True, help_text='Root of the service, above /studies', max_length=300, verbose_name='URL')),
-                ('authorization', pacs.crypto.EncryptedTextField(blank=True, help_text='The Authorization header, such as "Bearer ..."')),
-                ('lease_token', models.BigIntegerField(default=0, editable=False)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('failures', models.PositiveIntegerField(default=0, editable=False)),
-                ('next_attempt_at', models.DateTimeField(editable=False, null=True)),
-                ('last_contact_at', models.DateTimeField(editable=False, null=True)),
-                ('last_error', models.CharField(blank=True, editable=False, max_length=200)),
-                ('orthanc_server', models.ForeignKey(blank=True, help_text="The Orthanc that reaches the node. It must be the site's own.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='destinations', to='studies.orthancserver')),
-                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='destinations', to='accounts.site')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("dicom", "DICOM node"), ("dicomweb", "DICOMweb server")],
+                        max_length=10,
+                    ),
+                ),
+                ("is_enabled", models.BooleanField(default=True)),
+                (
+                    "ae_title",
+                    models.CharField(
+                        blank=True,
+                        help_text="Of the node",
+                        max_length=16,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?! )[ -\\[\\]-~]{1,16}(?<! )$", "1 to 16 plain characters."
+                            )
+                        ],
+                        verbose_name="AE title",
+                    ),
+                ),
+                (
+                    "host",
+                    models.CharField(
+                        blank=True,
+                        max_length=200,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9.:-]{1,200}$", "A host name or an IP address."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "port",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+                (
+                    "url",
+                    models.URLField(
+                        blank=True,
+                        help_text="Root of the service, above /studies",
+                        max_length=300,
+                        verbose_name="URL",
+                    ),
+                ),
+                (
+                    "authorization",
+                    pacs.crypto.EncryptedTextField(
+                        blank=True, help_text='The Authorization header, such as "Bearer ..."'
+                    ),
+                ),
+                ("lease_token", models.BigIntegerField(default=0, editable=False)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("failures", models.PositiveIntegerField(default=0, editable=False)),
+                ("next_attempt_at", models.DateTimeField(editable=False, null=True)),
+                ("last_contact_at", models.DateTimeField(editable=False, null=True)),
+                ("last_error", models.CharField(blank=True, editable=False, max_length=200)),
+                (
+                    "orthanc_server",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="The Orthanc that reaches the node. It must be the site's own.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="destinations",
+                        to="studies.orthancserver",
+                    ),
+                ),
+                (
+                    "site",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="destinations",
+                        to="accounts.site",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Send',
+            name="Send",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('queued', 'Waiting'), ('sending', 'Sending'), ('done', 'Sent'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('done', models.PositiveIntegerField(default=0)),
-                ('refused', models.PositiveIntegerField(default=0)),
-                ('attempts', models.PositiveIntegerField(default=0, help_text='Failed ones in a row')),
-                ('next_attempt_at', models.DateTimeField(null=True)),
-                ('give_up_at', models.DateTimeField(default=studies.sending.models.give_up_at)),
-                ('last_error', models.CharField(blank=True, max_length=200)),
-                ('claim', models.BigIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sends', to='studies.destination')),
-                ('requester', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('series', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sends', to='studies.series')),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sends', to='studies.study')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waiting"),
+                            ("sending", "Sending"),
+                            ("done", "Sent"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("done", models.PositiveIntegerField(default=0)),
+                ("refused", models.PositiveIntegerField(default=0)),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(default=0, help_text="Failed ones in a row"),
+                ),
+                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("give_up_at", models.DateTimeField(default=studies.sending.models.give_up_at)),
+                ("last_error", models.CharField(blank=True, max_length=200)),
+                ("claim", models.BigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sends",
+                        to="studies.destination",
+                    ),
+                ),
+                (
+                    "requester",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sends",
+                        to="studies.series",
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sends",
+                        to="studies.study",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='SendItem',
+            name="SendItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('sent', 'Sent'), ('refused', 'Refused')], default='waiting', max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('instance', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studies.instance')),
-                ('send', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='studies.send')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("sent", "Sent"), ("refused", "Refused")],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "instance",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="studies.instance",
+                    ),
+                ),
+                (
+                    "send",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="studies.send",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='destination',
-            constraint=models.UniqueConstraint(fields=('site', 'name'), name='destination_once'),
+            model_name="destination",
+            constraint=models.UniqueConstraint(fields=("site", "name"), name="destination_once"),
         ),
         migrations.AddIndex(
-            model_name='send',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'sending'])), fields=['destination', 'id'], name='send_open'),
+            model_name="send",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "sending"])),
+                fields=["destination", "id"],
+                name="send_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='send',
-            constraint=models.UniqueConstraint(condition=models.Q(('series', None), ('state__in', ['queued', 'sending'])), fields=('study', 'destination'), name='send_study_once'),
+            model_name="send",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("series", None), ("state__in", ["queued", "sending"])),
+                fields=("study", "destination"),
+                name="send_study_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='send',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'sending']), models.Q(('series', None), _negated=True)), fields=('series', 'destination'), name='send_series_once'),
+            model_name="send",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("state__in", ["queued", "sending"]), models.Q(("series", None), _negated=True)
+                ),
+                fields=("series", "destination"),
+                name="send_series_once",
+            ),
         ),
         migrations.AddIndex(
-            model_name='senditem',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['send', 'id'], name='send_item_waiting'),
+            model_name="senditem",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")),
+                fields=["send", "id"],
+                name="send_item_waiting",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='senditem',
-            constraint=models.UniqueConstraint(fields=('send', 'instance'), name='send_item_once'),
+            model_name="senditem",
+            constraint=models.UniqueConstraint(fields=("send", "instance"), name="send_item_once"),
         ),
     ]
