@@ -6,6 +6,7 @@ store which is repeated after a crash finds its file in place and leaves no orph
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from functools import lru_cache
@@ -64,6 +65,8 @@ def local_path(key: str) -> Path:
 
 def _cached_copy(key: str) -> Path:
     target = Path(settings.CACHE_DIR) / "archive" / key
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(target)  # in use: housekeeping leaves it
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")

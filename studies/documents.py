@@ -18,6 +18,8 @@ from django.db.models.functions import Cast
 from studies import cachefiles
 from studies.models import MetadataDocument, Series
 
+SUFFIX = ".json.gz"
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -74,8 +76,8 @@ def instance_json(site_id: int, sop_instance_uid: str) -> bytes | None:
     return None if text is None else f"[{text}]".encode()
 
 
-def _cache_file(series_id: int, version: int) -> Path:
-    return Path(settings.CACHE_DIR) / "metadata" / f"{series_id}-{version}.json.gz"
+def _cache_folder(series_id: int) -> Path:
+    return Path(settings.CACHE_DIR) / "metadata" / str(series_id)
 
 
 def _build(series: Series) -> bytes:
@@ -97,12 +99,12 @@ def series_json_gzip(series: Series) -> bytes:
 
     The cache's name carries the series' `metadata_version`: a file is right or absent.
     """
-    path = _cache_file(series.pk, series.metadata_version)
+    folder, version = _cache_folder(series.pk), series.metadata_version
     try:
-        return path.read_bytes()
+        return cachefiles.version_file(folder, version, SUFFIX).read_bytes()
     except FileNotFoundError:
         content = gzip.compress(_build(series), compresslevel=5, mtime=0)
-        cachefiles.keep(path, content)
+        cachefiles.keep_version(folder, version, SUFFIX, content)
         return content
 
 

@@ -160,6 +160,7 @@ STORAGES = {
     },
 }
 CACHE_DIR = DATA_DIR / "cache"
+CACHE_BYTES = envint("PACS_CACHE_BYTES", 10 * 2**30, 0)
 
 BROKER_DIR = Path(envstr("PACS_BROKER_DIR", str(DATA_DIR / "broker")))
 CELERY_BROKER_URL = REDIS_URL or "lightboxfs://localhost"
@@ -206,6 +207,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "studies.deliver_sweep",
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
+    },
+    "cache": {
+        "task": "health.bound_cache",
+        "schedule": timedelta(days=1),
+        "options": {"expires": 6 * 3600},
     },
     "housekeeping": {
         "task": "health.housekeeping",
