@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CONFLICT = "conflicting-content"
     OTHER_PATIENT = "other-patient"
     MISMATCH_META = "uid-mismatch"
+    MISSING_BULK = "missing-bulk-data"
 
 
 WORDS: dict[Reason, str] = {
@@ -40,6 +41,7 @@ WORDS: dict[Reason, str] = {
     Reason.UNSUPPORTED_SYNTAX: "The file's transfer syntax is missing or unknown.",
     Reason.CONFLICT: "Another image with the same UID is already stored; that one was kept.",
     Reason.OTHER_PATIENT: "The study already belongs to a patient with another ID.",
+    Reason.MISSING_BULK: "The header names bulk data that were not sent with it.",
     Reason.MISMATCH_META: "The file names one image in its preface and another in its header.",
 }
 

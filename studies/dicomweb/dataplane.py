@@ -29,6 +29,7 @@ from studies.dicomweb.metadata import Metadata
 from studies.dicomweb.negotiation import DICOM_JSON, accepts
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.rendered import Rendered
+from studies.dicomweb.stow import Stow
 from studies.dicomweb.upload import Upload
 from studies.dicomweb.wado import Wado
 
@@ -47,10 +48,16 @@ QUICK_THREADS = 8
 STORE_THREADS = 4
 PICTURE_THREADS = 2
 ALLOW = "GET, HEAD, OPTIONS"
+ALLOW_STORE = "GET, HEAD, POST, OPTIONS"
 ALLOW_UPLOAD = "POST, OPTIONS"
 SEARCHES = frozenset({"series", "instances"})
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def _allow(route: re.Match[str]) -> str:
+    """The methods of an address: studies are stored at `/studies` and `/studies/{study}`."""
+    return ALLOW if route["series"] or route["what"] else ALLOW_STORE
 
 
 class DataPlane:
@@ -67,6 +74,7 @@ class DataPlane:
         self._metadata = Metadata(self._quick, self._instances)
         self._rendered = Rendered(self._pictures, self._instances)
         self._upload = Upload(self._quick, self._stores)
+        self._stow = Stow(self._quick, self._stores)
         authority.connect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +89,7 @@ class DataPlane:
         exchange = Exchange(scope, receive, send)
         try:
             if exchange.method == "OPTIONS":
-                allow = ALLOW if route else ALLOW_UPLOAD
+                allow = _allow(route) if route else ALLOW_UPLOAD
                 await exchange.begin(204, [(b"allow", allow.encode()), NO_STORE])
                 await exchange.end()
             elif route is None:
@@ -111,14 +119,18 @@ class DataPlane:
         await self._upload.receive(exchange, exchange.identity)
 
     async def _give(self, exchange: Exchange, route: re.Match[str]) -> None:
-        if exchange.method not in {"GET", "HEAD"}:
-            raise MethodError(ALLOW)
+        storing = exchange.method == "POST" and _allow(route) == ALLOW_STORE
+        if exchange.method not in {"GET", "HEAD"} and not storing:
+            raise MethodError(_allow(route))
         exchange.identity = identity = await self._authority.identify(exchange)
-        identity.require(TokenScope.READ)
         site, study_uid, series_uid, sop_uid, frames, what = route.groups()
         for uid in (study_uid, series_uid, sop_uid):
             if uid is not None and UID.fullmatch(uid) is None:
                 raise BadRequestError("A UID is digits and dots, at most 64.")
+        if storing:
+            await self._stow.receive(exchange, identity, site, study_uid)
+            return
+        identity.require(TokenScope.READ)
         if study_uid is None:
             if what is not None:
                 raise NotFoundError

@@ -6,7 +6,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from enum import Enum, auto
+from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
 
 from studies.dicomweb import servers
 from studies.dicomweb.errors import ClientGoneError, DicomWebError, MethodError, SlowClientError
@@ -24,13 +28,26 @@ ALWAYS: tuple[Header, ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 NO_STORE: Header = (b"cache-control", b"no-store")
-RECEIVE_SECONDS = 60.0
+SLOWEST = 1024
+"""Bytes a second that a body must come with, over a window of UPLOAD_WINDOW_SECONDS."""
+
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 64 * 2**20
+
+
+class Body(Enum):
+    """How far the request's body is read."""
+
+    UNREAD = auto()
+    UNDER_WAY = auto()
+    READ = auto()
 
 
 class Exchange:
     """The request's parts that DICOMweb needs, and the sending of its answer."""
 
     __slots__ = (
+        "_body",
         "_listener",
         "headers",
         "identity",
@@ -54,6 +71,7 @@ class Exchange:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         self.started = False
+        self._body = Body.UNREAD
         self._listener: asyncio.Task[None] | None = None
 
     def not_modified(self, etag: str) -> bool:
@@ -100,7 +118,49 @@ class Exchange:
             extra.append((b"allow", error.allow.encode()))
         if error.status == 503:
             extra.append((b"retry-after", b"2"))
+        if self._has_body_left():
+            await self._fail_early(error, extra)
+            return
         await self.text(error.status, error.words, *extra)
+
+    def _has_body_left(self) -> bool:
+        if self._body is Body.READ:
+            return False
+        length = self.headers.get("content-length", "0")
+        return length.strip() != "0" or "transfer-encoding" in self.headers
+
+    async def _fail_early(self, error: DicomWebError, extra: list[Header]) -> None:
+        """Answer before the body is read, and go.
+
+        The client gets the whole answer at once. Closing at once would make its own sending fail
+        before it reads that answer (RFC 9112 9.6), so what it still sends is taken for a while.
+        """
+        body = f"{error.words}\n".encode()
+        await self.begin(
+            error.status,
+            [
+                (b"content-type", b"text/plain; charset=utf-8"),
+                NO_STORE,
+                *extra,
+                (b"connection", b"close"),
+                (b"content-length", b"%d" % len(body)),
+            ],
+        )
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+        waits = self._body is Body.UNREAD and "expect" in self.headers
+        if not waits and not isinstance(error, SlowClientError):  # else it sends nothing more
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._discard()
+        await self.end()
+
+    async def _discard(self) -> None:
+        left = LINGER_BYTES
+        while left > 0:
+            message = await self.receive()
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                return
+            left -= len(message.get("body", b""))
 
     # Answers in pieces
 
@@ -116,8 +176,14 @@ class Exchange:
             self._listener = asyncio.create_task(self._until_gone())
         if self._listener.done():
             raise ClientGoneError
-        await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await servers.drained(self.send, self._listener.done)
+        taken = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(servers.STALL_SECONDS):
+                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            taken = await servers.drained(self.send, self._listener.done)
+        if not taken:  # the client is there but takes nothing
+            servers.abort(servers.transport_of(self.send))
+            raise ClientGoneError
 
     async def end(self, body: bytes = b"") -> None:
         if self.method == "HEAD":
@@ -138,15 +204,33 @@ class Exchange:
     # The body
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The body's pieces as they come. Raises ClientGoneError, SlowClientError."""
+        """The body's pieces as they come.
+
+        Raises ClientGoneError, and SlowClientError where less than SLOWEST bytes a second come in
+        a window; the time that we take ourselves does not count.
+        """
+        window = float(settings.UPLOAD_WINDOW_SECONDS)
+        waited, came = 0.0, 0
+        self._body = Body.UNDER_WAY
         while True:
+            start = monotonic()
             try:
-                message = await asyncio.wait_for(self.receive(), RECEIVE_SECONDS)
+                async with asyncio.timeout(window - waited):
+                    message = await self.receive()
             except TimeoutError:
                 raise SlowClientError from None
+            waited += monotonic() - start
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
-            if chunk := message.get("body", b""):
-                yield chunk
+            chunk = message.get("body", b"")
+            came += len(chunk)
+            if came >= SLOWEST * window:
+                waited, came = 0.0, 0
             if not message.get("more_body", False):
+                self._body = Body.READ
+            if chunk:
+                yield chunk
+            if self._body is Body.READ:
                 return
+            if waited >= window:
+                raise SlowClientError

@@ -20,6 +20,8 @@ MAX_HEADER: Final = 16 * 1024
 MAX_HEADER_LINES: Final = 32
 MAX_PADDING: Final = 256
 MAX_OUTSIDE: Final = 64 * 1024
+PLAIN: Final = frozenset({"", "binary", "8bit", "7bit"})
+"""Values of Content-Transfer-Encoding that change nothing; HTTP needs no others."""
 
 _BOUNDARY = re.compile(rf"[\x20-\x7e]{{0,{MAX_BOUNDARY - 1}}}[\x21-\x7e]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tempfile
-from typing import IO, Any, cast
+from typing import Any
 
 from django.conf import settings
 
 from pacs.accounts.models import Scope, Site
-from pacs.accounts.principal import Principal
 from studies.dicom.errors import WORDS
 from studies.dicomweb import csrf
 from studies.dicomweb.authority import Identity
-from studies.dicomweb.errors import (
-    BadRequestError,
-    ForbiddenError,
-    MediaTypeError,
-    TooLargeError,
-)
+from studies.dicomweb.destination import destination
+from studies.dicomweb.errors import BadRequestError, MediaTypeError, TooLargeError
 from studies.dicomweb.exchange import Exchange
+from studies.dicomweb.intake import source_of
 from studies.dicomweb.pool import Pool
+from studies.dicomweb.spool import Spool
 from studies.services import ingest
 
-IN_MEMORY = 8 * 2**20
-BATCH = 1 << 20
 STATUS = {"stored": 201, "duplicate": 200, "quarantined": 202}
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -52,63 +45,31 @@ class Upload:
         if expected and DIGEST.fullmatch(expected) is None:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(_site, identity.principal, slug)
-        with await self._stores.run(_spool) as spool:
-            digest = await self._fill(spool, exchange, hashed=bool(expected))
-            if expected and digest != expected.lower():
-                raise BadRequestError("The body is not the one that X-Content-SHA256 names.")
-            answer = await self._stores.run(_store, spool, identity, site)
+        site = await self._quick.run(destination, identity.principal, None, slug)
+        spool = Spool(self._stores)
+        try:
+            async for chunk in exchange.body():
+                await spool.write(chunk)
+            answer = await self._stores.run(_store, spool, identity, site, expected.lower())
+        finally:
+            spool.close()
         await exchange.json(STATUS[answer["outcome"]], answer)
 
-    async def _fill(self, spool: IO[bytes], exchange: Exchange, *, hashed: bool) -> str:
-        """Copy the body into the spool; its SHA-256 where it is wanted."""
-        digest = hashlib.sha256()
-        waiting: list[bytes] = []
-        held = total = 0
-        async for chunk in exchange.body():
-            total += len(chunk)
-            if total > settings.MAX_INSTANCE_BYTES:
-                raise TooLargeError
-            if hashed:
-                digest.update(chunk)
-            waiting.append(chunk)
-            held += len(chunk)
-            if held >= BATCH:
-                await self._stores.run(spool.writelines, waiting)
-                waiting, held = [], 0
-        spool.writelines(waiting)
-        return digest.hexdigest() if hashed else ""
 
-
-def _spool() -> IO[bytes]:
-    directory = ingest.spool_dir()
-    directory.mkdir(parents=True, exist_ok=True)
-    return cast("IO[bytes]", tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(directory)))
-
-
-def _site(principal: Principal, slug: str) -> Site:
-    """The site to store at: the named one, or the only one. Hidden and unknown look the same."""
-    sites = Site.objects.all()
-    if not principal.is_superuser:
-        sites = sites.filter(id__in=principal.upload_sites)
-    if slug:
-        site = sites.filter(slug=slug).first()
-        if site is None:
-            raise ForbiddenError("You may not send images to that site.")
-        return site
-    found = list(sites[:2])
-    if not found:
-        raise ForbiddenError("You may not send images to any site.")
-    if len(found) > 1:
-        raise BadRequestError("Name the site: X-Lightbox-Site with its short name.")
-    return found[0]
-
-
-def _store(spool: IO[bytes], identity: Identity, site: Site) -> dict[str, Any]:
-    spool.seek(0)
-    session_key = identity.principal.session_key
-    who = f"user:{identity.principal.user_id}" if identity.is_session else session_key
-    result = ingest.store(spool, source=f"upload:{who}", site=site, actor=identity.actor)
+def _store(spool: Spool, identity: Identity, site: Site, expected: str) -> dict[str, Any]:
+    payload = spool.payload()
+    try:
+        if expected and payload.sha256 != expected:
+            raise BadRequestError("The body is not the one that X-Content-SHA256 names.")
+        prepared = ingest.prepare(payload, source=source_of(identity, "upload"), site_id=site.pk)
+    finally:
+        payload.close()
+    result = ingest.commit(
+        [prepared],
+        actor=identity.actor,
+        address=identity.address,
+        session_key=identity.principal.session_key,
+    )[0]
     return {
         "outcome": result.outcome,
         "reason": None if result.reason is None else str(result.reason),

@@ -111,7 +111,7 @@ class AsgiClient:
 
         async def receive() -> Any:
             if messages:
-                self.received = getattr(self, "received", 0) + 1
+                self.received += reply.status == 0  # before there is an answer
                 return messages.pop(0)
             await finished.wait()
             return {"type": "http.disconnect"}
