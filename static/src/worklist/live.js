@@ -103,10 +103,11 @@ function onStatus(status, since, isLong) {
   dot.title =
     status === "live"
       ? "New studies and changes appear by themselves"
-      : `No changes received since ${new Date(since).toLocaleTimeString()}`;
+      : `No changes received since ${new Date(since).toLocaleTimeString("en-GB")}`;
   const banner = list.element("offline");
   if (banner.hidden === isLong) banner.hidden = !isLong;
-  if (isLong) list.element("offline-since").textContent = new Date(since).toLocaleTimeString();
+  if (isLong)
+    list.element("offline-since").textContent = new Date(since).toLocaleTimeString("en-GB");
 }
 
 /** After every rendering of the list: its numbers are what is known now. */
