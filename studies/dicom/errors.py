@@ -22,7 +22,6 @@ class Reason(StrEnum):
     UNSUPPORTED_SYNTAX = "unsupported-syntax"
     CONFLICT = "conflicting-content"
     OTHER_PATIENT = "other-patient"
-    MISMATCH_META = "uid-mismatch"
     MISSING_BULK = "missing-bulk-data"
 
 
@@ -42,7 +41,6 @@ WORDS: dict[Reason, str] = {
     Reason.CONFLICT: "Another image with the same UID is already stored; that one was kept.",
     Reason.OTHER_PATIENT: "The study already belongs to a patient with another ID.",
     Reason.MISSING_BULK: "The header names bulk data that were not sent with it.",
-    Reason.MISMATCH_META: "The file names one image in its preface and another in its header.",
 }
 
 

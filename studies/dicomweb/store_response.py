@@ -38,7 +38,6 @@ FAILURES: dict[Reason, Failure] = {
     Reason.UNSUPPORTED_SYNTAX: Failure.TRANSFER_SYNTAX,
     Reason.CONFLICT: Failure.DUPLICATE,
     Reason.OTHER_PATIENT: Failure.MISMATCH,
-    Reason.MISMATCH_META: Failure.MISMATCH,
     Reason.MISSING_BULK: Failure.MISMATCH,
 }
 """The one mapping from the door's reasons. There is no 0122: every SOP class is stored."""
