@@ -104,6 +104,11 @@ def cached_principal(headers: Mapping[str, str], cookies: Mapping[str, str]) -> 
     return principal
 
 
+def epoch() -> int:
+    """Changes whenever a principal that was read earlier must not be believed any more."""
+    return _generation
+
+
 def drop_cache() -> None:
     """Forget every cached principal of this process."""
     global _generation

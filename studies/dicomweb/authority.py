@@ -43,7 +43,7 @@ def connect() -> None:
 
 def epoch() -> tuple[int, int]:
     """Changes whenever something that was read earlier must not be believed any more."""
-    return access._generation, _grant_epoch
+    return access.epoch(), _grant_epoch
 
 
 @dataclass(frozen=True, slots=True)
