@@ -10,6 +10,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -47,12 +48,17 @@ class Lease:
     @classmethod
     def acquire(cls, destination_id: int) -> Lease | None:
         """Take it; None where someone has it, it is not due, or enough others are at work."""
-        if busy().count() >= AT_ONCE:
-            return None
-        wanted = due().filter(pk=destination_id)
-        if busy().filter(failures__gt=0).exists():
-            wanted = wanted.filter(failures=0)
-        taken = wanted.update(lease_token=F("lease_token") + 1, lease_until=timezone.now() + LEASE)
+        with transaction.atomic():
+            # One taker at a time: what is counted here must still be so when the row is written.
+            list(Destination.objects.select_for_update().order_by("id").values_list("id"))
+            if busy().count() >= AT_ONCE:
+                return None
+            wanted = due().filter(pk=destination_id)
+            if busy().filter(failures__gt=0).exists():
+                wanted = wanted.filter(failures=0)
+            taken = wanted.update(
+                lease_token=F("lease_token") + 1, lease_until=timezone.now() + LEASE
+            )
         if not taken:
             return None
         token = Destination.objects.values_list("lease_token", flat=True).get(pk=destination_id)

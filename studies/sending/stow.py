@@ -16,6 +16,7 @@ from studies.sending.models import Destination
 from studies.sending.peer import REFUSED, SENT, Parcel, Result
 
 CONNECT_TIMEOUT = 10.0
+GONE = "The server cannot be reached."
 ANSWER_LIMIT = 16 * 2**20
 REFERENCED_SOP_SEQUENCE = "00081199"
 FAILED_SOP_SEQUENCE = "00081198"
@@ -108,10 +109,12 @@ class DicomWebServer:
                 preload_content=False,
             )
             body = response.read(ANSWER_LIMIT)
+        except urllib3.exceptions.NewConnectionError as error:
+            raise PeerUnavailable(GONE) from error
         except urllib3.exceptions.TimeoutError as error:
             raise PeerUnavailable("The server did not answer in time.") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise PeerUnavailable("The server cannot be reached.") from error
+            raise PeerUnavailable(GONE) from error
         response.release_conn()
         return response.status, body
 
