@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 # Node comes from there where the system's is missing or too old.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 fingerprint = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 RUNTIME := $(VENV)/.runtime-$(call fingerprint,requirements.txt)
@@ -19,7 +20,12 @@ NODE_MODULES := static/node_modules/.installed-$(call fingerprint,static/package
 FRONT_SOURCES := $(shell find static -path static/node_modules -prune -o -path static/dist -prune \
 	-o -type f -print 2>/dev/null)
 
-.PHONY: help run setup dev servers test-servers front test bench lint format clean
+.PHONY: help run setup dev servers test-servers node front test bench lint format clean
+
+# Without an interpreter (it goes with an upgrade of the system's) the stamps beside it mean nothing.
+ifneq ($(shell test -x $(PYTHON) || echo gone),)
+.PHONY: $(RUNTIME) $(DEV)
+endif
 
 help:
 	@echo "make run     set up, start the portal with Orthanc and print its address"
@@ -57,13 +63,15 @@ $(DEV): | $(PYTHON)
 	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-*
 	@touch $@ $(RUNTIME)
 
-$(NODE_MODULES): | $(PYTHON)
+node: | $(PYTHON)
 	@deploy/local/ensure-node.sh $(PYTHON)
+
+$(NODE_MODULES): | node
 	cd static && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-static/dist/.built: $(NODE_MODULES) $(FRONT_SOURCES)
-	cd static && npm run --silent build
+static/dist/.built: $(NODE_MODULES) $(FRONT_SOURCES) | node
+	cd static && npm run --silent build -- --logLevel error
 	@touch $@
 
 front: static/dist/.built
@@ -75,7 +83,7 @@ test: test-servers $(DEV) front
 bench: servers test-servers $(DEV) front
 	$(PYTHON) -m benchmarks
 
-lint: $(DEV) $(NODE_MODULES)
+lint: node $(DEV) $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -83,7 +91,7 @@ lint: $(DEV) $(NODE_MODULES)
 	$(BIN)/djlint templates --check --lint --quiet
 	cd static && npm run --silent lint
 
-format: $(DEV) $(NODE_MODULES)
+format: node $(DEV) $(NODE_MODULES)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/djlint templates --reformat --quiet || true

@@ -21,7 +21,7 @@ command -v storescu >/dev/null || missing+=(dcmtk)
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! can_install; then
     echo "Not installed: ${missing[*]}. The portal starts without them. To have them, on Debian"
-    echo "or Ubuntu: sudo apt-get install --no-install-recommends ${missing[*]}"
+    echo "or Ubuntu: sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}"
     exit 0
 fi
 if install_packages "${missing[@]}"; then

@@ -35,7 +35,7 @@ need_file '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' fonts-noto-cj
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! can_install; then
     echo "The tests need these Debian packages: ${missing[*]}" >&2
-    echo "sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    echo "sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
     exit 1
 fi
 install_packages "${missing[@]}"

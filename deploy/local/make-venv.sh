@@ -28,4 +28,7 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         exit 1
     fi
 fi
-"$python" -m venv "$1"
+# What is left of another Python, or of an interrupted run, would pass for a whole environment.
+trap 'rm -rf "$1"' EXIT
+"$python" -m venv --clear "$1"
+trap - EXIT
