@@ -11,6 +11,7 @@ from pacs import audit
 from pacs.accounts import sessions
 from pacs.accounts.addresses import client_address
 from pacs.accounts.models import User
+from pacs.accounts.services import only_site
 
 
 def _address(request: Any) -> str:
@@ -27,30 +28,54 @@ def _known(username: Any) -> User | None:
     return User.objects.filter(username=username).first() if username else None
 
 
+def _site(user: User | None) -> int | None:
+    """The site of somebody who belongs to one; superusers belong to none."""
+    return None if user is None or user.is_superuser else only_site(user)
+
+
 def _logged_in(sender: Any, request: Any, user: User, **kwargs: Any) -> None:
     if getattr(request, "session", None) is not None:
         sessions.start(request.session)
-    audit.record("login", actor=user, address=_address(request), session_key=_session_key(request))
+    audit.record(
+        "login",
+        actor=user,
+        site=_site(user),
+        address=_address(request),
+        session_key=_session_key(request),
+    )
 
 
 def _logged_out(sender: Any, request: Any, user: User | None, **kwargs: Any) -> None:
     if user is None or getattr(request, "session_expired", False):
         return
-    audit.record("logout", actor=user, address=_address(request), session_key=_session_key(request))
+    audit.record(
+        "logout",
+        actor=user,
+        site=_site(user),
+        address=_address(request),
+        session_key=_session_key(request),
+    )
 
 
 def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **kwargs: Any) -> None:
+    user = _known(credentials.get("username"))
     audit.record(
         "login",
-        actor=_known(credentials.get("username")),
+        actor=user,
+        site=_site(user),
         address=_address(request),
         outcome="refused",
     )
 
 
 def _locked_out(sender: Any, request: Any, username: Any, **kwargs: Any) -> None:
+    user = _known(username)
     audit.record(
-        "login.locked", actor=_known(username), address=_address(request), outcome="refused"
+        "login.locked",
+        actor=user,
+        site=_site(user),
+        address=_address(request),
+        outcome="refused",
     )
 
 

@@ -9,8 +9,12 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from pacs.accounts.scoped_admin import ScopedAdmin
+from pacs.accounts.scoped_admin import ScopedAdmin, is_superuser, sites_of
+from pacs.accounts.services import administered_users
 from pacs.audit.models import AuditEvent
+
+# Of a person, not of a study: filed under a site only where the person has no other.
+ACCOUNT_ACTIONS = ("login", "login.locked", "logout")
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -30,7 +34,11 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ScopedAdmin):
-    """Superusers read everything, site administrators what is filed under their sites."""
+    """Superusers read everything, site administrators what is filed under their sites.
+
+    Who works at several sites logs in to none of them: such events are shown to administrators of
+    all these sites, not to those of one, who would learn when the person works elsewhere.
+    """
 
     site_lookup = "site_id"
     may_add = may_change = may_delete = False
@@ -42,6 +50,13 @@ class AuditEventAdmin(ScopedAdmin):
         *("at", "action", "outcome", "actor_id", "actor_name", "site_id", "study_id"),
         *("patient_id", "address", "session_digest", "particulars"),
     )
+
+    def scope(self, request: HttpRequest, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        if is_superuser(request):
+            return rows
+        users = administered_users(request.user).values("pk")
+        accounts = models.Q(site_id=None, action__in=ACCOUNT_ACTIONS, actor_id__in=users)
+        return rows.filter(models.Q(site_id__in=sites_of(request)) | accounts)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).defer("detail")
