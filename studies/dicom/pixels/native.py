@@ -1,0 +1,54 @@
+"""Frames of uncompressed files: the header once, then one read a frame."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, dcmread
+
+from studies.dicom.pixels.decode import CannotDecode, Pixels
+
+HEADERS = 8
+Span = tuple[int, int]
+
+
+@lru_cache(maxsize=HEADERS)
+def _header(path: str, size: int, changed: int) -> Dataset:
+    return dcmread(path, stop_before_pixels=True)
+
+
+def header(path: Path) -> Dataset:
+    """The data set before Pixel Data, not to be altered; kept for the next frame."""
+    found = path.stat()
+    return _header(str(path), found.st_size, found.st_mtime_ns)
+
+
+def frame(path: Path, dataset: Dataset, span: Span) -> Pixels | None:
+    """The samples at `span` (offset, length), rows x columns or rows x columns x 3; None where
+    these are not plain whole bytes, so that the general decoder must have them."""
+    bits, samples = dataset.get("BitsAllocated"), dataset.get("SamplesPerPixel", 1)
+    rows, columns = dataset.get("Rows"), dataset.get("Columns")
+    interpretation = dataset.get("PhotometricInterpretation")
+    if not isinstance(rows, int) or not isinstance(columns, int) or rows < 1 or columns < 1:
+        return None
+    if (samples, bits) not in {(1, 8), (1, 16), (3, 8)}:
+        return None
+    if samples == 3 and interpretation not in {"RGB", "YBR_FULL"}:
+        return None
+    offset, length = span
+    if length != rows * columns * samples * (bits // 8):
+        return None
+    kind = ("<i" if dataset.get("PixelRepresentation") == 1 else "<u") + str(bits // 8)
+    with path.open("rb", buffering=0) as file:
+        data = os.pread(file.fileno(), length, offset)
+    if len(data) != length:
+        raise CannotDecode("the image data is cut off")
+    pixels: Pixels = np.frombuffer(data, kind)
+    if samples == 1:
+        return pixels.reshape(rows, columns)
+    if dataset.get("PlanarConfiguration") == 1:
+        return np.ascontiguousarray(pixels.reshape(3, rows, columns).transpose(1, 2, 0))
+    return pixels.reshape(rows, columns, 3)
