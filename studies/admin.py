@@ -118,7 +118,7 @@ def header_summary(file: QuarantinedFile) -> list[tuple[str, str]]:
     """What the header says in plain fields; empty where the file cannot be read safely."""
     from studies.dicom import gate, header
 
-    if file.file_size > SUMMARY_LIMIT:
+    if file.file_size > SUMMARY_LIMIT or not file.archive_key:
         return []
     try:
         data = archive.local_path(file.archive_key).read_bytes()
@@ -150,6 +150,8 @@ class QuarantinedFileAdmin(ScopedAdmin):
     @admin.display(description="Header")
     def summary(self, file: QuarantinedFile) -> str:
         rows = header_summary(file)
+        if not file.archive_key:
+            return "The portal does not have the file."
         if not rows:
             return "The header cannot be read safely."
         return format_html_join("", "<div>{}: {}</div>", rows)
@@ -241,3 +243,7 @@ class StudyGrantAdmin(ScopedAdmin):
         obj.granted_by = actor
         obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)
+
+
+# Pages of packages of this app.
+from studies.sending import admin as sending_admin  # noqa: E402, F401

@@ -18,10 +18,10 @@ from rest_framework.views import APIView
 from pacs.accounts.addresses import client_address
 from pacs.accounts.permissions import principal
 from pacs.audit import record_read
-from studies.models import Destination, Send, Series, Study
+from studies.models import Series, Study
 from studies.sending import requests
 from studies.sending.errors import NotPossible
-from studies.sending.models import OPEN, Kind, State
+from studies.sending.models import OPEN, Destination, Kind, Send, State
 from studies.sending.permissions import CanSend
 from studies.views.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, Detail
 
@@ -63,7 +63,7 @@ class SendSerializer(serializers.ModelSerializer[Send]):
 
     class Meta:
         model = Send
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "study", "series", "destination", "requester", "state", "total", "done"),
             *("refused", "attempts", "next_attempt_at", "error", "created_at", "started_at"),
             "finished_at",
@@ -77,7 +77,7 @@ class SendDetailSerializer(SendSerializer):
     refusals = serializers.SerializerMethodField()
 
     class Meta(SendSerializer.Meta):
-        fields = (*SendSerializer.Meta.fields, "refusals")
+        fields: tuple[str, ...] = (*SendSerializer.Meta.fields, "refusals")
         read_only_fields = fields
 
     @extend_schema_field(RefusalSerializer(many=True))
@@ -228,11 +228,13 @@ class SendView(APIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         send = _send(request, pk)
+        where = _where(request)
         record_read(
             "send.read",
             actor=request.user,
             study=send.study,
-            **_where(request),
+            address=where["address"],
+            session_key=where["session_key"],
         )
         return Response(SendDetailSerializer(send).data)
 

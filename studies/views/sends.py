@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from pacs.accounts.addresses import client_address
 from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
-from studies.models import Destination, Send, Series, Study
+from studies.models import Series, Study
 from studies.sending import requests
 from studies.sending.errors import NotPossible
-from studies.sending.models import OPEN, State
+from studies.sending.models import OPEN, Destination, Send, State
 from studies.sending.permissions import may_send
 from studies.tables import page_of
 from studies.views.worklist import signed_in
