@@ -18,7 +18,7 @@ from tests.servers.stack import Stack
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The product as `make run` starts it, empty, with its Orthanc."""
     folder = tmp_path_factory.mktemp("portal")
-    with Stack(folder, env={"PACS_QUIET_SECONDS": "2"}) as stack:
+    with Stack(folder, env={"PACS_QUIET_SECONDS": "2", "PACS_UPLOAD_WINDOW_SECONDS": "5"}) as stack:
         yield Portal(stack)
 
 
