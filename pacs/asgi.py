@@ -30,8 +30,10 @@ from pacs.accounts.checks import refuse_demo_accounts  # noqa: E402
 
 refuse_demo_accounts()
 
-# Daphne ends only when the channel layer's database threads do.
 if "twisted.internet.reactor" in sys.modules:
     from pacs.shutdown import close_channel_layer_with_reactor
+    from pacs.streaming import stream_bodies
 
+    stream_bodies()
+    # Daphne ends only when the channel layer's database threads do.
     close_channel_layer_with_reactor()

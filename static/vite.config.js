@@ -9,6 +9,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const entries = {
   viewer: "src/viewer/main.js",
   worklist: "src/worklist/main.js",
+  sends: "src/sends/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

@@ -6,13 +6,14 @@ The default home is a table beside the index; the functions below are all that o
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
-from django.db.models import TextField
+from django.db.models import Min, Q, TextField
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast
 
 from studies import cachefiles
@@ -117,3 +118,80 @@ def study_json(series: Iterable[Series]) -> bytes:
     """The JSON array of all documents of these series, in their order."""
     bodies = [body[1:-1] for one in series if (body := series_json(one)) != b"[]"]
     return b"[" + b",".join(bodies) + b"]"
+
+
+# Search. A key is (site, StudyInstanceUID) of a study, with SeriesInstanceUID of a series, with
+# SOPInstanceUID of an instance.
+
+Key = tuple[Any, ...]
+UID_COLUMNS = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
+AT_ONCE = 500
+
+
+class Accepts(Protocol):
+    """A condition on an element of DICOM JSON."""
+
+    def accepts(self, element: Any) -> bool: ...
+
+
+def _of_keys(keys: Collection[Key]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Rows of these keys in some statements of bounded size, with the columns of a key."""
+    by_site: dict[int, list[Key]] = {}
+    for key in keys:
+        by_site.setdefault(key[0], []).append(key)
+    for site_id, of_site in by_site.items():
+        columns = ("site_id", *UID_COLUMNS[: len(of_site[0]) - 1])
+        for start in range(0, len(of_site), AT_ONCE):
+            some = of_site[start : start + AT_ONCE]
+            uids = {
+                f"{column}__in": {key[place] for key in some}
+                for place, column in enumerate(columns)
+                if place
+            }
+            yield MetadataDocument.objects.filter(site_id=site_id, **uids), columns
+
+
+def first_of_each(keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
+    """The document of one instance, the first stored, of each study, series or instance."""
+    found: dict[Key, dict[str, Any]] = {}
+    for rows, columns in _of_keys(keys):
+        firsts = rows.order_by().values(*columns).annotate(first=Min("id")).values("first")
+        for *key, body in MetadataDocument.objects.filter(id__in=firsts).values_list(
+            *columns, "body"
+        ):
+            found[tuple(key)] = body
+    return found
+
+
+def search(
+    tag_query: Mapping[tuple[str, ...], Accepts], limit: int, *, among: Collection[Key]
+) -> set[Key]:
+    """Keys of which one document matches every path of `tag_query`; at most `limit` of them.
+
+    A path is a tag, or tags of sequences down to one: any item may match. Each document of the
+    keys is looked at, so the caller bounds how many there are.
+    """
+    tops = sorted({path[0] for path in tag_query})
+    found: set[Key] = set()
+    for rows, columns in _of_keys(among):
+        elements = {f"e{number}": KeyTransform(tag, "body") for number, tag in enumerate(tops)}
+        present = Q(*(Q(**{f"{name}__isnull": False}) for name in elements))
+        matching = rows.order_by().annotate(**elements).filter(present)
+        for row in matching.values_list(*columns, *elements).iterator(2000):
+            key = row[: len(columns)]
+            values = dict(zip(tops, row[len(columns) :], strict=True))
+            if key in found or key not in among:
+                continue
+            if all(_has(values, path, wanted) for path, wanted in tag_query.items()):
+                found.add(key)
+                if len(found) >= limit:
+                    return found
+    return found
+
+
+def _has(values: Mapping[str, Any], path: tuple[str, ...], wanted: Accepts) -> bool:
+    element = values.get(path[0])
+    if len(path) == 1:
+        return wanted.accepts(element)
+    items = element.get("Value") if isinstance(element, dict) else None
+    return any(_has(item, path[1:], wanted) for item in items or () if isinstance(item, dict))

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from pacs.accounts.models import Site
 from pacs.accounts.principal import Principal, principal_of
 
 
@@ -20,25 +21,49 @@ class StudyQuerySet(models.QuerySet[Any]):
         Radiologists, technicians and site administrators see their sites; referrers see what a
         StudyGrant names; superusers see everything.
         """
-        if isinstance(who, Principal):
-            principal = who
-        elif who is None or not who.is_authenticated or not who.is_active:
+        principal = _principal(who)
+        if principal is None:
             return self.none()
-        else:
-            principal = principal_of(who)
         if principal.is_superuser:
             return self
         whole = Q(site_id__in=principal.whole_sites)
         if not principal.grant_sites:
             return self.filter(whole)
-        from studies.models import StudyGrant
+        return self.filter(whole | Q(id__in=_granted(principal, principal.grant_sites)))
 
-        granted = StudyGrant.objects.filter(
-            Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-            user_id=principal.user_id,
-            study__site_id__in=principal.grant_sites,
-        ).values("study_id")
-        return self.filter(whole | Q(id__in=granted))
+    def reach_of(self, who: Any) -> tuple[list[int], StudyQuerySet | None]:
+        """The same in parts that share no study: sites seen whole, and studies by grant elsewhere.
+
+        For queries that take each site by an index of its own.
+        """
+        principal = _principal(who)
+        if principal is None:
+            return [], None
+        if principal.is_superuser:
+            return list(Site.objects.order_by("id").values_list("id", flat=True)), None
+        elsewhere = principal.grant_sites - principal.whole_sites
+        granted = self.filter(id__in=_granted(principal, elsewhere)) if elsewhere else None
+        return sorted(principal.whole_sites), granted
+
+
+def _principal(who: Any) -> Principal | None:
+    """None for nobody and anonymous."""
+    if isinstance(who, Principal):
+        return who
+    if who is None or not who.is_authenticated or not who.is_active:
+        return None
+    return principal_of(who)
+
+
+def _granted(principal: Principal, sites: frozenset[int]) -> Any:
+    """Ids of the studies that a StudyGrant shows now."""
+    from studies.models import StudyGrant
+
+    return StudyGrant.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        user_id=principal.user_id,
+        study__site_id__in=sites,
+    ).values("study_id")
 
 
 class QuarantineQuerySet(models.QuerySet[Any]):

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the install scripts: Debian packages, without starting their services.
 
 # can_install: may this user install Debian packages here?

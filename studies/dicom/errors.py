@@ -23,6 +23,8 @@ class Reason(StrEnum):
     CONFLICT = "conflicting-content"
     OTHER_PATIENT = "other-patient"
     MISSING_BULK = "missing-bulk-data"
+    LEFT_AT_ORTHANC = "left-at-orthanc"
+    NOT_COMPARED = "not-compared"
 
 
 WORDS: dict[Reason, str] = {
@@ -41,6 +43,11 @@ WORDS: dict[Reason, str] = {
     Reason.CONFLICT: "Another image with the same UID is already stored; that one was kept.",
     Reason.OTHER_PATIENT: "The study already belongs to a patient with another ID.",
     Reason.MISSING_BULK: "The header names bulk data that were not sent with it.",
+    Reason.LEFT_AT_ORTHANC: "The file is larger than the portal accepts. It is still at Orthanc.",
+    Reason.NOT_COMPARED: (
+        "The image is stored in another encoding, and the two could not be compared in time."
+        " Send it again to retry."
+    ),
 }
 
 

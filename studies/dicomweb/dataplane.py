@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from pacs.accounts.models import Scope as TokenScope
-from studies.dicomweb import authority, qido
+from studies.dicomweb import authority
 from studies.dicomweb.authority import Authority, StudyRef
 from studies.dicomweb.bulkdata import PATH
 from studies.dicomweb.errors import (
@@ -29,6 +29,9 @@ from studies.dicomweb.metadata import Metadata
 from studies.dicomweb.negotiation import DICOM_JSON, accepts
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.rendered import Rendered
+from studies.dicomweb.search.keys import Level
+from studies.dicomweb.search.parse import parse
+from studies.dicomweb.search.results import Found, search_all, search_study
 from studies.dicomweb.stow import Stow
 from studies.dicomweb.upload import Upload
 from studies.dicomweb.wado import Wado
@@ -37,10 +40,11 @@ log = structlog.get_logger(__name__)
 
 UPLOAD_PATHS = frozenset({"/api/dicom/upload", "/api/dicom/upload/"})
 STUDIES_PATH = re.compile(
-    r"/dicom-web(?:/sites/(?P<site>[-a-zA-Z0-9_]{1,60}))?/studies"
+    r"/dicom-web(?:/sites/(?P<site>[-a-zA-Z0-9_]{1,60}))?"
+    r"(?=/(?:studies|series|instances)(?:/|$))(?:/studies"
     r"(?:/(?P<study>[^/]+)"
     r"(?:/series/(?P<series>[^/]+)"
-    r"(?:/instances/(?P<instance>[^/]+)(?:/frames/(?P<frames>[^/]+))?)?)?)?"
+    r"(?:/instances/(?P<instance>[^/]+)(?:/frames/(?P<frames>[^/]+))?)?)?)?)?"
     rf"(?:/(?P<what>metadata|rendered|thumbnail|series|instances|bulkdata/{PATH}))?/?"
 )
 UID = re.compile(r"[0-9.]{1,64}")
@@ -50,7 +54,7 @@ PICTURE_THREADS = 2
 ALLOW = "GET, HEAD, OPTIONS"
 ALLOW_STORE = "GET, HEAD, POST, OPTIONS"
 ALLOW_UPLOAD = "POST, OPTIONS"
-SEARCHES = frozenset({"series", "instances"})
+SEARCHES = {"series": Level.SERIES, "instances": Level.INSTANCE}
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -132,14 +136,13 @@ class DataPlane:
             return
         identity.require(TokenScope.READ)
         if study_uid is None:
-            if what is not None:
+            if what is not None and what not in SEARCHES:
                 raise NotFoundError
-            await self._search_studies(exchange, site)
+            await self._search_all(exchange, site, what)
             return
-        searching = what in SEARCHES
-        action = "study.searched" if searching else "study.retrieved"
+        action = "study.searched" if what in SEARCHES else "study.retrieved"
         study = await self._authority.study(identity, site, study_uid, action)
-        if searching:
+        if what is not None and what in SEARCHES:
             await self._search_below(exchange, study, series_uid, sop_uid, what)
         elif frames is not None and series_uid is not None and sop_uid is not None:
             if what == "rendered":
@@ -175,11 +178,12 @@ class DataPlane:
 
     # Search
 
-    async def _search_studies(self, exchange: Exchange, site: str | None) -> None:
+    async def _search_all(self, exchange: Exchange, site: str | None, what: str | None) -> None:
         accepts(exchange.headers.get("accept", ""), DICOM_JSON, "application/json")
-        query = qido.parse(exchange.scope.get("query_string", b""), qido.STUDY_KEYS)
-        found = await self._quick.run(qido.search_studies, exchange.identity, site, query)
-        await self._send_found(exchange, found, query)
+        level = SEARCHES[what] if what else Level.STUDY
+        query = parse(exchange.scope.get("query_string", b""), level)
+        found = await self._quick.run(search_all, exchange.identity, site, query)
+        await self._send_found(exchange, found)
 
     async def _search_below(
         self,
@@ -187,31 +191,23 @@ class DataPlane:
         study: StudyRef,
         series_uid: str | None,
         sop_uid: str | None,
-        what: str | None,
+        what: str,
     ) -> None:
         accepts(exchange.headers.get("accept", ""), DICOM_JSON, "application/json")
-        text = exchange.scope.get("query_string", b"")
-        if sop_uid is not None or (what == "series" and series_uid is not None):
+        level = SEARCHES[what]
+        if sop_uid is not None or (level is Level.SERIES and series_uid is not None):
             raise NotFoundError
-        if what == "series":
-            query = qido.parse(text, qido.SERIES_KEYS)
-            found = await self._quick.run(qido.search_series, study, query)
-        else:
-            query = qido.parse(text, qido.INSTANCE_KEYS)
-            found = await self._quick.run(qido.search_instances, study, series_uid, query)
-        await self._send_found(exchange, found, query)
+        query = parse(exchange.scope.get("query_string", b""), level)
+        found = await self._quick.run(search_study, exchange.identity, study, series_uid, query)
+        await self._send_found(exchange, found)
 
     @staticmethod
-    async def _send_found(exchange: Exchange, found: qido.Found, query: qido.Query) -> None:
+    async def _send_found(exchange: Exchange, found: Found) -> None:
         headers: list[Header] = []
         if found.more:
             headers.append((b"warning", b'299 - "There are more results: use limit and offset."'))
-        if query.fuzzy:
-            headers.append(
-                (b"warning", b'299 - "Names are matched by their text; fuzzymatching is ignored."')
-            )
         await exchange.answer(
             200,
             [(b"content-type", DICOM_JSON.encode()), NO_STORE, *headers],
-            found.body(),
+            found.body,
         )

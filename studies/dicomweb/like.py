@@ -1,25 +1,35 @@
-"""SQL LIKE with DICOM's wildcards (PS3.4 C.2.2.2.4)."""
+"""Wildcards in SQL (PS3.4 C.2.2.2.4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, TextField, Value
+from django.db.models import BooleanField, Func
 
 
-def pattern(value: str) -> str:
-    r"""A LIKE pattern: `*` any text, `?` one character, everything else itself (escape `\`)."""
-    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def like(pattern: str) -> str:
+    r"""For LIKE: `*` any text, `?` one character, everything else itself (escape `\`)."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%").replace("?", "_")
 
 
-class Like(Func):
-    r"""`column LIKE pattern ESCAPE '\'`. Case does not matter for ASCII in SQLite only."""
+def glob(pattern: str) -> str:
+    """For SQLite's GLOB, which has the same wildcards and classes in brackets."""
+    return pattern.replace("[", "[[]")
 
-    template = "%(expressions)s ESCAPE '\\'"
-    arg_joiner = " LIKE "
+
+class Like(Func):
+    """Whether a column matches a pattern with `*` and `?`. Case matters."""
+
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, column: F, like: str, **extra: Any) -> None:
-        super().__init__(column, Value(like, output_field=TextField()), **extra)
+    def __init__(self, column: Any, pattern: str) -> None:
+        super().__init__(column)
+        self._pattern = pattern
+
+    def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_options: Any) -> Any:
+        column, parameters = compiler.compile(self.get_source_expressions()[0])
+        if connection.vendor == "sqlite":
+            return f"{column} GLOB %s", [*parameters, glob(self._pattern)]
+        return f"{column} LIKE %s ESCAPE '\\'", [*parameters, like(self._pattern)]

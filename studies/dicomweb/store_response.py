@@ -39,6 +39,8 @@ FAILURES: dict[Reason, Failure] = {
     Reason.CONFLICT: Failure.DUPLICATE,
     Reason.OTHER_PATIENT: Failure.MISMATCH,
     Reason.MISSING_BULK: Failure.MISMATCH,
+    Reason.LEFT_AT_ORTHANC: Failure.OUT_OF_RESOURCES,
+    Reason.NOT_COMPARED: Failure.DUPLICATE,
 }
 """The one mapping from the door's reasons. There is no 0122: every SOP class is stored."""
 

@@ -27,7 +27,11 @@ class OrthancRefuses(RetriableError):
 
 
 class InstanceTooLarge(PermanentError):
-    """An instance above the portal's limit."""
+    """An instance above the portal's limit; `size` in bytes, or the limit where it is unknown."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__("the instance is above the limit")
+        self.size = size
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class OrthancClient:
         return _page(self._json("/changes?last")).last
 
     def instance(self, orthanc_id: str, spool_dir: Path) -> Payload | None:
-        """The file of an instance, or None where it is gone (404)."""
+        """The file of an instance, or None where it is gone (404). Raises InstanceTooLarge."""
         response = self._get(f"/instances/{orthanc_id}/file", preload=False)
         try:
             if response.status == 404:
@@ -86,6 +90,9 @@ class OrthancClient:
                 return None
             self._check(response)
             length = response.headers.get("Content-Length", "")
+            if length.isdigit() and int(length) > settings.MAX_INSTANCE_BYTES:
+                response.close()
+                raise InstanceTooLarge(int(length))
             if length.isdigit() and int(length) <= min(SPOOL_ABOVE, settings.MAX_INSTANCE_BYTES):
                 return Payload.from_bytes(self._whole(response))
             return Payload.read(
@@ -93,7 +100,7 @@ class OrthancClient:
             )
         except TooLargeError as error:
             response.close()
-            raise InstanceTooLarge from error
+            raise InstanceTooLarge(settings.MAX_INSTANCE_BYTES) from error
         finally:
             response.release_conn()
 

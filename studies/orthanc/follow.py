@@ -31,7 +31,7 @@ from studies.orthanc.client import (
     client_for,
 )
 from studies.orthanc.lease import Lease, LeaseLost
-from studies.services import arrival, ingest
+from studies.services import arrival, ingest, left_behind
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -263,9 +263,14 @@ class Slice:
         close_old_connections()
         try:
             payload = self.client.instance(resource, ingest.spool_dir())
-        except InstanceTooLarge:
+        except InstanceTooLarge as error:
             log.error("instance above the limit is left at orthanc", server=self.server.pk)
-            return None
+            return left_behind.too_large(
+                server_id=self.server.pk,
+                site_id=self.server.site_id,
+                resource=resource,
+                size=error.size,
+            )
         if payload is None:
             return None
         try:

@@ -124,7 +124,8 @@ class Batch:
                 known.pk is not None and file.same_pixels_as == known.pk
             )
             if not same:
-                return self._quarantine(file, Reason.CONFLICT)
+                reason = Reason.NOT_COMPARED if file.not_compared else Reason.CONFLICT
+                return self._quarantine(file, reason)
             return StoreResult("duplicate", known, None, known.series.study_id)
         study = self._study(file, file.gate, file.facts)
         if not self._same_patient(study.row, file.facts):

@@ -46,6 +46,8 @@ class Prepared:
     document: str = ""
     same_pixels_as: int | None = None
     """The stored instance whose decoded pixels are these, where only the encoding differs."""
+    not_compared: bool = False
+    """What is stored may be the same in another encoding: decoding took too long to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +118,14 @@ def prepare(
         refused = Reason.UNDECODABLE
     if study_instance_uid and checked and checked.study_instance_uid != study_instance_uid:
         raise OtherStudyError(checked)
-    same_pixels_as = None
+    same_pixels: bool | None = False
     known = _known(site_id, checked.sop_instance_uid) if checked and refused is None else None
     if known is not None and checked is not None and known.content_digest == checked.content_digest:
         key = known.archive_key  # another encoding of what is there: nothing to keep
     else:
         key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
-    if known is not None and checked is not None and _only_encoding_differs(known, checked, key):
-        same_pixels_as = known.pk
+    if known is not None and checked is not None:
+        same_pixels = _only_encoding_differs(known, checked, key)
     return Prepared(
         source=source,
         site_id=site_id,
@@ -136,7 +138,8 @@ def prepare(
         frame_index=index,
         number_of_frames=count,
         document=document,
-        same_pixels_as=same_pixels_as,
+        same_pixels_as=known.pk if known is not None and same_pixels else None,
+        not_compared=same_pixels is None,
     )
 
 
@@ -156,9 +159,12 @@ def _known(site_id: int, sop_instance_uid: str) -> Known | None:
     return Known(*row) if row else None
 
 
-def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool:
-    """Whether another transfer syntax carries the very same pixels: compared decoded."""
-    from studies.dicom.pixels.client import PixelError
+def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool | None:
+    """Whether another transfer syntax carries the very same pixels: compared decoded.
+
+    None where that took too long.
+    """
+    from studies.dicom.pixels.client import PixelError, PixelTimeout
     from studies.services.pixels import pixel_service
 
     if (
@@ -172,6 +178,8 @@ def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool:
         return service.decoded_digest(archive.local_path(known.archive_key)) == (
             service.decoded_digest(archive.local_path(key))
         )
+    except PixelTimeout:
+        return None
     except PixelError:
         return False
 

@@ -264,6 +264,9 @@ def test_servers_that_restart_are_found_again(
                 socket.recv(8)
     shape.postgres.restart()
     shape.portal.stack.wait_healthy(30)
+    files, uid = series(2)
+    shape.portal.stack.storescu(files)
+    shape.portal.wait_count(uid, 2, 40)  # a follower that was cut off holds its lease for 15 s
     files, uid = series(5)
     with shape.listening() as sockets:
         shape.portal.stack.storescu(files)

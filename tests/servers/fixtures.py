@@ -22,6 +22,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     viewer_port = free_port()
     env = {
         "PACS_QUIET_SECONDS": "2",
+        "PACS_UPLOAD_WINDOW_SECONDS": "5",
         "PACS_CORS_ORIGINS": f"http://127.0.0.1:{viewer_port}",
     }
     with Stack(folder, env=env) as stack:

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    generate_uid,
+)
 
 from pacs.audit.models import AuditEvent
 from pacs.events.models import SiteEvent
 from studies import archive, documents
 from studies.models import Arrival, Instance, QuarantinedFile, Series, Study
 from studies.services import ingest
+from studies.services.pixels import pixel_service
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +86,20 @@ def test_lossless_recompression_is_a_no_op_by_decoded_pixels(site):
     recoded = sample("MR_small_jpeg_ls_lossless.dcm")
     assert store(recoded, site).outcome in {"duplicate", "quarantined"}
     assert Instance.objects.count() == 1
+
+
+def test_a_comparison_that_takes_too_long_is_said_and_may_be_retried(site, monkeypatch):
+    store(sample("MR_small.dcm"), site)
+    dataset = dcmread(BytesIO(sample("MR_small.dcm")))
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    recoded = BytesIO()
+    dataset.save_as(recoded)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(pixel_service(), "timeout", 0.0)
+        result = store(recoded.getvalue(), site)
+    assert (result.outcome, result.reason) == ("quarantined", "not-compared")
+    assert "in time" in QuarantinedFile.objects.get().words
+    assert store(recoded.getvalue(), site).outcome == "duplicate"
 
 
 def test_other_content_under_the_same_uid_is_quarantined_and_kept(site):

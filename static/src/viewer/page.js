@@ -1,4 +1,5 @@
 import { watchSession } from "../app/session.js";
+import { watchSendDialog } from "../sends/dialog.js";
 import { createCine } from "./cine.js";
 import { createCover } from "./cover.js";
 import { RequestError, createClient } from "./dicomweb.js";
@@ -317,6 +318,7 @@ rail.fill(state.series);
 openFirst();
 rendererReady().catch(() => {});
 watchSession();
+watchSendDialog(byId("send"), state.study.id);
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,
