@@ -11,6 +11,7 @@ from pydicom import dcmread
 
 from studies.demo import synth
 from tests.servers.portal import Portal
+from tests.servers.ports import free_port
 from tests.servers.stack import Stack
 
 
@@ -18,8 +19,14 @@ from tests.servers.stack import Stack
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The product as `make run` starts it, empty, with its Orthanc."""
     folder = tmp_path_factory.mktemp("portal")
-    with Stack(folder, env={"PACS_QUIET_SECONDS": "2", "PACS_UPLOAD_WINDOW_SECONDS": "5"}) as stack:
-        yield Portal(stack)
+    viewer_port = free_port()
+    env = {
+        "PACS_QUIET_SECONDS": "2",
+        "PACS_UPLOAD_WINDOW_SECONDS": "5",
+        "PACS_CORS_ORIGINS": f"http://127.0.0.1:{viewer_port}",
+    }
+    with Stack(folder, env=env) as stack:
+        yield Portal(stack, viewer_port)
 
 
 @pytest.fixture

@@ -31,10 +31,14 @@ for name, site, role in [('radiologist', main, 'radiologist'), ('technician', ma
 
 
 class Portal:
-    """A running stack with users of two sites and their tokens."""
+    """A running stack with users of two sites and their tokens.
 
-    def __init__(self, stack: Stack) -> None:
+    `viewer_port`: where another's viewer may be served, an origin that the portal allows.
+    """
+
+    def __init__(self, stack: Stack, viewer_port: int = 0) -> None:
         self.stack = stack
+        self.viewer_port = viewer_port
         self.tokens = dict(line.split() for line in stack.shell(MAKE_PEOPLE).split("\n") if line)
 
     def request(

@@ -1,0 +1,1 @@
+"""Viewers and libraries of others, as published, against a running portal."""

@@ -1,0 +1,53 @@
+"""Published npm packages for tests: packed by npm, checked against a pinned digest, unpacked once.
+
+Their dependencies are not installed: what is used here are finished builds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[2] / "var" / "test-clients"
+PACKAGES = {
+    "@ohif/app@3.13.2": (
+        "WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA=="
+    ),
+    "dicomweb-client@0.11.3": (
+        "7t1Rc/01fyFnKlQeNPW9Pvxvmsx8R/BgB2n7BxTuWirRFwlTC5upEeLeS3vO72P+n6/SQZ3+5ij0bgaWDHQG/A=="
+    ),
+}
+
+
+def package(name: str) -> Path:
+    """The folder of an unpacked package. Raises AssertionError where it cannot be had."""
+    folder = CACHE / name.strip("@").replace("/", "-")
+    if not (folder / "package.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["npm", "pack", "--silent", "--pack-destination", str(CACHE), name],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"npm cannot pack {name}: {done.stderr[-400:]}"
+        archive = CACHE / done.stdout.strip().splitlines()[-1]
+        found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        assert found == PACKAGES[name], f"{name} is not the one that was pinned"
+        with tarfile.open(archive) as content:
+            members = [m for m in content.getmembers() if m.name.startswith("package/")]
+            for member in members:
+                member.name = member.name.removeprefix("package/")
+            content.extractall(folder, members, filter="data")
+        archive.unlink()
+    return folder
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or PACKAGES:
+        print(package(wanted))
