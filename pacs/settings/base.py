@@ -161,6 +161,7 @@ STORAGES = {
     },
 }
 CACHE_DIR = DATA_DIR / "cache"
+FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 PIXEL_WORKERS = envint("PACS_PIXEL_WORKERS", min(os.cpu_count() or 1, 4), 1)
 FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 CACHE_BYTES = envint("PACS_CACHE_BYTES", 10 * 2**30, 0)
