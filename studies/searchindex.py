@@ -213,6 +213,6 @@ def text_candidates(words: list[str], at_most: int, connection: Any) -> RawSQL |
         if cursor.fetchone()[0] > at_most:
             return None
     return RawSQL(
-        "SELECT rowid FROM studies_study_text WHERE studies_study_text MATCH %s",  # noqa: S611
+        "SELECT rowid FROM studies_study_text WHERE studies_study_text MATCH %s",
         [match],
     )
