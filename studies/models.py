@@ -169,6 +169,10 @@ class Study(models.Model):
                 name="study_by_accession",
                 opclasses=["int8_ops", "varchar_pattern_ops", "date_ops", "int8_ops"],
             ),
+            models.Index(fields=["site", "study_id", "sort_day", "id"], name="study_by_study_id"),
+            models.Index(
+                fields=["site", "patient_birth_date", "sort_day", "id"], name="study_by_birth_date"
+            ),
             models.Index(
                 fields=["quiet_at"], condition=Q(arrival="receiving"), name="study_receiving"
             ),

@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
-from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 TRIGRAM = 3
@@ -195,11 +194,12 @@ def match_text(words: list[str]) -> str:
     return " AND ".join('"{}"'.format(one.replace('"', '""')) for one in trigrams(words))
 
 
-def text_candidates(words: list[str], at_most: int, connection: Any) -> Q | None:
-    """Studies whose `search_text` may hold all `words` (folded), for SQLite.
+def text_candidates(words: list[str], at_most: int, connection: Any) -> RawSQL | None:
+    """Ids of studies whose `search_text` may hold all `words` (folded), on SQLite: a subquery.
 
     None where the index cannot help or finds more than `at_most`: then reading studies in the
-    order of the list meets matches soon enough. The query still has to compare the text.
+    order of the list meets matches soon enough. The query still has to compare the text, as
+    PostgreSQL does with its own index.
     """
     match = match_text(words)
     if connection.vendor != "sqlite" or not match:
@@ -212,9 +212,7 @@ def text_candidates(words: list[str], at_most: int, connection: Any) -> Q | None
         )
         if cursor.fetchone()[0] > at_most:
             return None
-    return Q(
-        pk__in=RawSQL(
-            "SELECT rowid FROM studies_study_text WHERE studies_study_text MATCH %s",
-            [match],
-        )
+    return RawSQL(
+        "SELECT rowid FROM studies_study_text WHERE studies_study_text MATCH %s",
+        [match],
     )

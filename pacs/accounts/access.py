@@ -32,13 +32,13 @@ def resolve(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal
     `headers` has lower-case names. An Authorization header decides alone: a wrong token beside a
     good cookie is nobody. Never extends a session.
     """
-    return _resolve(headers, cookies)[0]
+    return resolve_and_end(headers, cookies)[0]
 
 
-def _resolve(
+def resolve_and_end(
     headers: Mapping[str, str], cookies: Mapping[str, str]
 ) -> tuple[Principal | None, float]:
-    """The principal, and for how many seconds it may be believed."""
+    """`resolve`, and in how many seconds the session or token ends unless it is used."""
     if authorization := headers.get("authorization"):
         secret = token_secret(authorization)
         token = use(secret) if secret else None
@@ -92,7 +92,7 @@ def cached_principal(headers: Mapping[str, str], cookies: Mapping[str, str]) -> 
         if entry is not None and entry[0] > now:
             return entry[1]
         generation = _generation
-    principal, left = _resolve(headers, cookies)
+    principal, left = resolve_and_end(headers, cookies)
     if principal is None:
         return None
     with _lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,9 @@ STORAGES = {
     },
 }
 CACHE_DIR = DATA_DIR / "cache"
+FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
+PIXEL_WORKERS = envint("PACS_PIXEL_WORKERS", min(os.cpu_count() or 1, 4), 1)
+FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 CACHE_BYTES = envint("PACS_CACHE_BYTES", 10 * 2**30, 0)
 
 BROKER_DIR = Path(envstr("PACS_BROKER_DIR", str(DATA_DIR / "broker")))

@@ -19,7 +19,7 @@ from pacs.accounts.models import Scope, User
 from pacs.accounts.principal import Principal
 from studies.dicomweb.errors import ForbiddenError, NotAuthenticatedError, NotFoundError
 from studies.dicomweb.exchange import Exchange
-from studies.dicomweb.pool import Pool
+from studies.dicomweb.pool import Once, Pool
 from studies.models import Study, StudyGrant
 
 BELIEVED_SECONDS = 5.0
@@ -65,12 +65,18 @@ class Identity:
     believed_until: float
     epoch: tuple[int, int]
     address: str
+    ends_at: float = 0.0
+    """Moment of time.monotonic() at which the session or token ends unless it is used."""
     studies: dict[tuple[str | None, str], StudyRef] = field(default_factory=dict)
     audited: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def is_session(self) -> bool:
         return not self.principal.session_key.startswith("token:")
+
+    def seconds_left(self) -> int:
+        """Until the session or token ends."""
+        return max(0, int(self.ends_at - monotonic()))
 
     @property
     def actor(self) -> User:
@@ -87,6 +93,7 @@ class Authority:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._once = Once()
         self._known: OrderedDict[tuple[str, str], Identity] = OrderedDict()
 
     async def identify(self, exchange: Exchange) -> Identity:
@@ -99,15 +106,20 @@ class Authority:
         known = self._known.get(key)
         if known is not None and known.believed_until > monotonic() and known.epoch == epoch():
             return known
+        return await self._once.run((key, epoch()), lambda: self._ask(key, exchange))
+
+    async def _ask(self, key: tuple[str, str], exchange: Exchange) -> Identity:
+        cookie = key[1]
         current = epoch()
-        until = monotonic() + BELIEVED_SECONDS
-        principal = await self._pool.run(
-            access.resolve, exchange.headers, parse_cookie(cookie) if cookie else {}
+        now = monotonic()
+        principal, left = await self._pool.run(
+            access.resolve_and_end, exchange.headers, parse_cookie(cookie) if cookie else {}
         )
         if principal is None:
             self._known.pop(key, None)
             raise NotAuthenticatedError
-        identity = Identity(principal, until, current, _address(exchange))
+        until = now + min(BELIEVED_SECONDS, left)
+        identity = Identity(principal, until, current, _address(exchange), ends_at=now + left)
         self._known[key] = identity
         self._known.move_to_end(key)
         if len(self._known) > IDENTITIES:
@@ -126,7 +138,10 @@ class Authority:
         found = identity.studies.get(key)
         if found is not None and (action, found.pk) in identity.audited:
             return found
-        found = await self._pool.run(_find_study, identity, slug, study_instance_uid, action)
+        found = await self._once.run(
+            (id(identity), key, action),
+            lambda: self._pool.run(_find_study, identity, slug, study_instance_uid, action),
+        )
         if len(identity.studies) >= STUDIES_EACH:
             identity.studies.clear()
         identity.studies[key] = found

@@ -15,7 +15,7 @@ import structlog
 from pacs.accounts.models import Scope as TokenScope
 from studies.dicomweb import authority
 from studies.dicomweb.authority import Authority, StudyRef
-from studies.dicomweb.bulkdata import PATH
+from studies.dicomweb.bulkdata import PATH, BulkData
 from studies.dicomweb.errors import (
     BadRequestError,
     ClientGoneError,
@@ -24,6 +24,7 @@ from studies.dicomweb.errors import (
     as_answer,
 )
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header, Receive, Scope, Send
+from studies.dicomweb.frames import Frames
 from studies.dicomweb.instances import Instances
 from studies.dicomweb.metadata import Metadata
 from studies.dicomweb.negotiation import DICOM_JSON, accepts
@@ -33,6 +34,7 @@ from studies.dicomweb.search.keys import Level
 from studies.dicomweb.search.parse import parse
 from studies.dicomweb.search.results import Found, search_all, search_study
 from studies.dicomweb.stow import Stow
+from studies.dicomweb.transcode import Transcoder
 from studies.dicomweb.upload import Upload
 from studies.dicomweb.wado import Wado
 
@@ -74,7 +76,10 @@ class DataPlane:
         self._pictures = Pool(PICTURE_THREADS, "dataplane-pictures")
         self._authority = Authority(self._quick)
         self._instances = Instances(self._quick)
-        self._wado = Wado(self._quick, self._pictures, self._instances)
+        self._transcoder = Transcoder(self._instances)
+        self._wado = Wado(self._quick, self._instances, self._transcoder)
+        self._frames = Frames(self._instances, self._transcoder)
+        self._bulk_data = BulkData(self._quick, self._instances, self._frames, self._transcoder)
         self._metadata = Metadata(self._quick, self._instances)
         self._rendered = Rendered(self._pictures, self._instances)
         self._upload = Upload(self._quick, self._stores)
@@ -115,6 +120,7 @@ class DataPlane:
         self._quick.close()
         self._stores.close()
         self._pictures.close()
+        self._transcoder.close()
 
     async def _take(self, exchange: Exchange) -> None:
         if exchange.method != "POST":
@@ -148,7 +154,7 @@ class DataPlane:
             if what == "rendered":
                 await self._rendered.rendered(exchange, study, series_uid, sop_uid, frames)
             elif what is None:
-                await self._wado.frames(exchange, study, series_uid, sop_uid, frames)
+                await self._frames.retrieve(exchange, study, series_uid, sop_uid, frames)
             else:
                 raise NotFoundError
         else:
@@ -174,7 +180,7 @@ class DataPlane:
             await self._rendered.rendered(exchange, study, series_uid, sop_uid, "1")
         else:
             path = what.removeprefix("bulkdata/")
-            await self._wado.bulk_data(exchange, study, series_uid, sop_uid, path)
+            await self._bulk_data.retrieve(exchange, study, series_uid, sop_uid, path)
 
     # Search
 

@@ -10,10 +10,9 @@ from django.db.models import F
 
 from studies import archive
 from studies.dicom.frames import FrameIndex
-from studies.dicom.syntaxes import EXPLICIT_BE
 from studies.dicomweb.authority import StudyRef
 from studies.dicomweb.errors import NotFoundError
-from studies.dicomweb.pool import Pool
+from studies.dicomweb.pool import Once, Pool
 from studies.models import Instance
 
 LOCATIONS = 8192
@@ -74,6 +73,9 @@ class Location:
         "file_size",
         "number_of_frames",
         "pk",
+        "series_instance_uid",
+        "series_pk",
+        "sha256",
         "sop_class_uid",
         "sop_instance_uid",
         "transfer_syntax_uid",
@@ -87,7 +89,10 @@ class Location:
         self.archive_key: str = row["archive_key"]
         self.file_size: int = row["file_size"]
         self.number_of_frames: int = row["number_of_frames"]
-        self.etag: str = row["file_sha256"][:32]
+        self.series_pk: int = row["series_id"]
+        self.series_instance_uid: str = row["series__series_instance_uid"]
+        self.sha256: str = row["file_sha256"]
+        self.etag: str = self.sha256[:32]
         self._index_text: str = row["frame_index"]
         self._frames: FrameIndex | None = None
 
@@ -101,12 +106,14 @@ class Location:
 
     @property
     def needs_decode(self) -> bool:
-        """Whether no client could use the stored bytes: no byte range, or big endian."""
-        return self.frames.needs_decode or self.transfer_syntax_uid == EXPLICIT_BE
+        """Whether no bytes of the file are a frame, so that a decoder must cut it."""
+        return self.frames.needs_decode
 
 
 COLUMNS = (
     "pk",
+    "series_id",
+    "series__series_instance_uid",
     "sop_instance_uid",
     "sop_class_uid",
     "transfer_syntax_uid",
@@ -123,6 +130,7 @@ class Instances:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._once = Once()
         self._locations: OrderedDict[tuple[int, str, str], Location] = OrderedDict()
         self._files: OrderedDict[str, OpenFile] = OrderedDict()
 
@@ -131,9 +139,15 @@ class Instances:
         found = self._locations.get((study.pk, series_uid, sop_uid))
         if found is not None:
             return found
-        rows = await self._pool.run(_rows_around, study.pk, series_uid, sop_uid)
+        rows = await self._once.run(
+            (study.pk, series_uid, sop_uid),
+            lambda: self._pool.run(_rows_around, study.pk, series_uid, sop_uid),
+        )
         if rows is None:
             raise NotFoundError
+        found = self._locations.get((study.pk, series_uid, sop_uid))
+        if found is not None:
+            return found
         for row in rows:
             key = (study.pk, series_uid, row["sop_instance_uid"])
             if key not in self._locations:
@@ -154,8 +168,9 @@ class Instances:
         known = self._files.get(location.archive_key)
         if known is not None:
             return known
-        opened = await self._pool.run(_open, location.archive_key)
-        self._files[location.archive_key] = opened
+        key = location.archive_key
+        opened = await self._once.run(key, lambda: self._pool.run(_open, key))
+        self._files[key] = opened
         if len(self._files) > OPEN_FILES:
             self._files.popitem(last=False)
         return opened

@@ -31,5 +31,6 @@ class Like(Func):
     def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_options: Any) -> Any:
         column, parameters = compiler.compile(self.get_source_expressions()[0])
         if connection.vendor == "sqlite":
-            return f"{column} GLOB %s", [*parameters, glob(self._pattern)]
+            # The plus keeps the planner from reading and sorting all of a common beginning.
+            return f"+{column} GLOB %s", [*parameters, glob(self._pattern)]
         return f"{column} LIKE %s ESCAPE '\\'", [*parameters, like(self._pattern)]

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import parse_qs
 
-from studies.dicom.syntaxes import EXPLICIT_LE, IMPLICIT_LE
-from studies.dicomweb.errors import NotAcceptableError
+from studies.dicom.syntaxes import (
+    DEFLATED_FRAMES,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    HTJ2K_LOSSLESS,
+    HTJ2K_RPCL,
+    IMPLICIT_LE,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LS,
+)
+from studies.dicomweb.errors import BadRequestError, NotAcceptableError
+from studies.dicomweb.exchange import Exchange
 
 OCTET_STREAM = "application/octet-stream"
+MULTIPART = "multipart/related"
+ZIP = "application/zip"
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
-
-# Uncompressed little endian frames are the same bytes in both.
-NATIVE = frozenset({IMPLICIT_LE, EXPLICIT_LE})
 
 # PS3.18 table 8.7.3-5, and the syntaxes that have no default there.
 MEDIA_TYPES = {
     "1.2.840.10008.1.2.5": "image/dicom-rle",
     "1.2.840.10008.1.2.4.50": "image/jpeg",
     "1.2.840.10008.1.2.4.51": "image/jpeg",
+    "1.2.840.10008.1.2.4.53": "image/jpeg",
+    "1.2.840.10008.1.2.4.55": "image/jpeg",
     "1.2.840.10008.1.2.4.57": "image/jpeg",
     "1.2.840.10008.1.2.4.70": "image/jpeg",
     "1.2.840.10008.1.2.4.80": "image/jls",
@@ -37,6 +50,16 @@ MEDIA_TYPES = {
 }
 
 
+# What is made on request of whatever is stored.
+MADE = frozenset({EXPLICIT_LE, JPEG_LS, HTJ2K_LOSSLESS, HTJ2K_RPCL, JPEG_BASELINE})
+# What a media type without a transfer syntax is made as; image/jpeg would be lossless there.
+MADE_AS = {"image/jls": JPEG_LS, "image/jphc": HTJ2K_LOSSLESS}
+# No browser decodes these, so they go out as stored only where Accept names them.
+UNSHOWABLE = JPEG_EXTENDED | {DEFLATED_FRAMES, EXPLICIT_BE}
+# Uncompressed little endian frames are the same bytes in both.
+LITTLE = frozenset({IMPLICIT_LE, EXPLICIT_LE})
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One media range of Accept. `part_type` is the `type` of multipart/related, else ""."""
@@ -48,7 +71,7 @@ class Wanted:
 
     @property
     def is_multipart(self) -> bool:
-        return self.media_type == "multipart/related"
+        return self.media_type == MULTIPART
 
     @property
     def is_anything(self) -> bool:
@@ -94,14 +117,19 @@ def _split(text: str, separator: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def media_type_of(syntax: str) -> str:
+    """The media type of frames in a transfer syntax."""
+    return MEDIA_TYPES.get(syntax, OCTET_STREAM)
+
+
 @dataclass(frozen=True, slots=True)
 class FrameForm:
-    """How frames are sent."""
+    """How frames are sent; `as_stored`: their bytes are the file's."""
 
     multipart: bool
     media_type: str
     transfer_syntax_uid: str
-    decode: bool
+    as_stored: bool
 
     @property
     def content_type(self) -> bytes:
@@ -109,56 +137,96 @@ class FrameForm:
 
 
 @lru_cache(maxsize=1024)
-def frame_form(accept: str, stored: str, needs_decode: bool, many: bool) -> FrameForm:
-    """The form of frames stored in the transfer syntax `stored` (PS3.18 8.7.3.3).
+def frame_forms(accept: str, stored: str, whole_only: bool, many: bool) -> tuple[FrameForm, ...]:
+    """The forms that suit the client, best first, of frames stored in the transfer syntax `stored`
+    (PS3.18 8.7.3.3). Raises NotAcceptableError for none.
 
-    `needs_decode`: frames cannot be sent as stored and are made explicit little endian. `many`:
-    more than one frame, which only multipart can carry. Raises NotAcceptableError.
+    `whole_only`: no bytes of the file are a frame, a decoder must cut it. `many`: more than one
+    frame, which only multipart can carry.
     """
-    decoded = needs_decode or stored in NATIVE
-    actual = EXPLICIT_LE if decoded else stored
-    own_type = OCTET_STREAM if decoded else MEDIA_TYPES.get(stored, OCTET_STREAM)
+    forms: list[FrameForm] = []
     for one in wanted(accept):
-        if one.is_anything:
-            return FrameForm(True, own_type, actual, needs_decode)
-        if one.media_type == "multipart/related":
-            part, multipart = one.part_type or "*/*", True
+        if one.is_anything or one.is_multipart:
+            part, multipart = (one.is_multipart and one.part_type) or "*/*", True
         elif many:
             continue
         else:
             part, multipart = one.media_type, False
-        syntax = one.transfer_syntax
-        as_stored = syntax in {"*", actual} or (stored in NATIVE and syntax in NATIVE)
-        if part == "*/*" and (not syntax or as_stored):
-            return FrameForm(multipart, own_type, actual, needs_decode)
-        if part == OCTET_STREAM and as_stored:
-            return FrameForm(multipart, OCTET_STREAM, actual, needs_decode)
-        if part in {OCTET_STREAM, "*/*"} and syntax in {"", EXPLICIT_LE}:
-            # Octet stream without a transfer syntax means uncompressed.
-            return FrameForm(multipart, OCTET_STREAM, EXPLICIT_LE, needs_decode or not decoded)
-        if part == own_type and (not syntax or as_stored):
-            return FrameForm(multipart, own_type, actual, needs_decode)
-        if part == "image/*" and own_type.startswith("image/") and (not syntax or as_stored):
-            return FrameForm(multipart, own_type, actual, needs_decode)
-    raise NotAcceptableError
+        for syntax in _syntaxes(part, one.transfer_syntax, stored, whole_only):
+            natural = media_type_of(syntax)
+            if part in {"*/*", natural} or part == f"{natural.partition('/')[0]}/*":
+                media_type = natural
+            elif part == OCTET_STREAM:
+                media_type = OCTET_STREAM
+            else:
+                continue
+            as_stored = not whole_only and (syntax == stored or {syntax, stored} <= LITTLE)
+            form = FrameForm(multipart, media_type, syntax, as_stored)
+            if form not in forms:
+                forms.append(form)
+    if not forms:
+        raise NotAcceptableError
+    return tuple(forms)
+
+
+def _syntaxes(part: str, syntax: str, stored: str, whole_only: bool) -> tuple[str, ...]:
+    """The transfer syntaxes that a media range may mean, best first."""
+    decoded = whole_only or stored in LITTLE or stored in UNSHOWABLE
+    usual = EXPLICIT_LE if decoded else stored
+    if syntax not in {"", "*"}:
+        if syntax == stored and not whole_only and stored not in LITTLE:
+            return (stored,)
+        if syntax in MADE:
+            return (syntax,)
+        return (EXPLICIT_LE,) if syntax == IMPLICIT_LE == stored else ()
+    if part == OCTET_STREAM and not syntax:
+        return (EXPLICIT_LE,)  # octet stream without a transfer syntax means uncompressed
+    if part == media_type_of(stored) and not whole_only and part != OCTET_STREAM:
+        return (stored,)
+    if part in MADE_AS:
+        return (MADE_AS[part],)
+    return (usual,)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceForm:
+    """How instances are sent; `transfer_syntax_uid` is "" for each as stored."""
+
+    package: str
+    transfer_syntax_uid: str
+
+    @property
+    def key(self) -> str:
+        """For entity tags."""
+        return f"{self.package}-{self.transfer_syntax_uid}"
+
+    def syntax_of(self, stored: str) -> str:
+        """The transfer syntax that an instance stored in `stored` goes out in."""
+        return self.transfer_syntax_uid or stored
 
 
 @lru_cache(maxsize=256)
-def instance_is_multipart(accept: str, stored: str, many: bool) -> bool:
-    """Whether instances go as multipart. Raises NotAcceptableError.
+def instance_forms(accept: str, many: bool) -> tuple[InstanceForm, ...]:
+    """The forms of whole instances that suit the client, best first. Raises NotAcceptableError.
 
-    Stored files are sent as they are: a transfer syntax other than the stored one does not fit,
-    unless it was not asked for by name.
+    Without a transfer syntax, instances go as they are stored, as with `*`: recompressing what
+    nobody named would cost time and be another file.
     """
+    forms: list[InstanceForm] = []
     for one in wanted(accept):
-        fits = one.transfer_syntax in {"", "*", stored}
-        if one.is_anything and fits:
-            return True
-        if one.is_multipart and one.part_type in {"", "*/*", DICOM} and fits:
-            return True
-        if one.media_type == DICOM and not many and fits:
-            return False
-    raise NotAcceptableError
+        if one.is_anything or (one.is_multipart and one.part_type in {"", "*/*", DICOM}):
+            package = MULTIPART
+        elif one.media_type == ZIP:
+            package = ZIP
+        elif one.media_type == DICOM and not many:
+            package = DICOM
+        else:
+            continue
+        syntax = "" if one.transfer_syntax == "*" else one.transfer_syntax
+        forms.append(InstanceForm(package, syntax))
+    if not forms:
+        raise NotAcceptableError
+    return tuple(forms)
 
 
 @lru_cache(maxsize=256)
@@ -172,3 +240,17 @@ def accepts(accept: str, *media_types: str) -> str:
             if one.media_type in {media_type, f"{major}/*"}:
                 return media_type
     raise NotAcceptableError
+
+
+def accept_of(exchange: Exchange) -> str:
+    """What the client accepts: the query's parameter before the header (PS3.18 8.3.3.1)."""
+    query: bytes = exchange.scope.get("query_string", b"")
+    if b"accept=" in query:
+        text = query.decode("latin-1").replace("+", "%2B")  # as in application/dicom+json
+        try:
+            values = parse_qs(text, max_num_fields=50).get("accept")
+        except ValueError:
+            raise BadRequestError from None
+        if values:
+            return ",".join(values)
+    return exchange.headers.get("accept", "")

@@ -1,107 +1,252 @@
-"""Rendered pictures and thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.5)."""
+"""Rendered resources and thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4).
+
+Study, series and instance are every frame of theirs, in parts of multipart/related. Where one part
+is asked for, an image of several frames is its first frame, or with image/gif all of them, moving.
+A presentation state is the images that it is about, shown with it.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+import re
 
-from studies import archive
 from studies.dicom.pixels import LOOK
 from studies.dicom.pixels.client import PixelError
+from studies.dicom.pixels.rendering import Rendering
+from studies.dicomweb import caching, encapsulated, pictures, rendering_parameters
 from studies.dicomweb.authority import StudyRef
-from studies.dicomweb.errors import BadRequestError, NotFoundError
-from studies.dicomweb.exchange import Exchange, Header
+from studies.dicomweb.errors import (
+    BadRequestError,
+    NotAcceptableError,
+    NotFoundError,
+)
+from studies.dicomweb.exchange import NO_STORE, Exchange
 from studies.dicomweb.instances import Instances, Location
-from studies.dicomweb.negotiation import accepts
+from studies.dicomweb.negotiation import accept_of
+from studies.dicomweb.parts import Parts
+from studies.dicomweb.picture_forms import (
+    DOCUMENTS,
+    GIF,
+    JPEG,
+    PICTURES,
+    THUMBNAILS,
+    PictureForm,
+    picture_form,
+)
+from studies.dicomweb.pictures import NOT_SHOWN, Maker, Picture
 from studies.dicomweb.pool import Pool
-from studies.dicomweb.wado import PRIVATE, VARY_ACCEPT
 from studies.services import thumbnails
-from studies.services.pixels import pixel_service
 
-JPEG, PNG = "image/jpeg", "image/png"
-NOT_SHOWN = "This instance has no picture that can be shown."
+FRAME_LIST = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8}){0,9999}")
 
 
 class Rendered:
     """Pictures for people, made on the server."""
 
-    def __init__(self, pictures: Pool, instances: Instances) -> None:
-        self._pictures = pictures
+    def __init__(self, quick: Pool, slow: Pool, instances: Instances) -> None:
+        self._quick = quick
+        self._slow = slow
         self._instances = instances
+        self._maker = Maker(quick, slow)
 
     async def rendered(
-        self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str, frame: str
+        self,
+        exchange: Exchange,
+        study: StudyRef,
+        series_uid: str | None,
+        sop_uid: str | None,
+        frames: str | None = None,
     ) -> None:
-        """A frame as JPEG or PNG with the window of the image, at full size."""
-        kind = accepts(exchange.headers.get("accept", ""), JPEG, PNG)
-        location = await self._instances.find(study, series_uid, sop_uid)
-        if not frame.isdecimal() or len(frame) > 9 or int(frame) < 1:
-            raise BadRequestError("A frame is one number from 1.")
-        if location.number_of_frames == 0:
-            raise NotFoundError(NOT_SHOWN)
-        if int(frame) > location.number_of_frames:
-            raise NotFoundError(f"This instance has {location.number_of_frames} frames.")
-        etag = f'W/"{location.etag}-r{frame}-{kind}-{LOOK}"'
-        if exchange.not_modified(etag):
-            await exchange.begin(304, [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT])
-            await exchange.end()
-            return
-        picture = await self._pictures.run(_render, location, int(frame), kind)
-        await self._send(exchange, kind, etag, picture)
-
-    async def thumbnail(
-        self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str | None
-    ) -> None:
-        """A small JPEG: of an instance's middle frame, or of a series' middle instance."""
-        accepts(exchange.headers.get("accept", ""), JPEG)
-        size = thumbnails.nearest_size(_viewport(exchange))
-        if sop_uid is None:
-            found = await self._instances.all_of(study, series_uid)
-            location = found[len(found) // 2]
+        """Pictures of a study, series, instance, or frames such as `1,5`."""
+        values = rendering_parameters.read(exchange.scope.get("query_string", b""))
+        accept = accept_of(exchange)
+        if series_uid is None or sop_uid is None:
+            found = await self._collection(study, series_uid)
+            form = picture_form(accept, PICTURES, len(found) > 1)
+            of_state = all(one.state is not None for one in found)
         else:
             location = await self._instances.find(study, series_uid, sop_uid)
-        if location.number_of_frames == 0:
+            of_state = pictures.is_state(location)
+            if not of_state and location.number_of_frames == 0:
+                await self._document(exchange, location, accept)
+                return
+            found, form = await self._instance(study, location, frames, accept)
+        wanted = rendering_parameters.rendering(values, form.media_type, of_state=of_state)
+        if form.multipart:
+            await self._send_parts(exchange, study, found, wanted, form)
+        else:
+            await self.send_picture(exchange, found[0], wanted, form.media_type)
+
+    async def _collection(self, study: StudyRef, series_uid: str | None) -> list[Picture]:
+        """Every picture of a study or series; what has none is left out. NotFoundError for none."""
+        locations = await self._instances.all_of(study, series_uid)
+        found = pictures.all_frames(locations)
+        for location in filter(pictures.is_state, locations):
+            try:
+                found += await self.of_state(study, location)
+            except NotFoundError:
+                continue
+        if not found:
+            raise NotFoundError("There is no picture here that can be shown.")
+        return found
+
+    async def _instance(
+        self, study: StudyRef, location: Location, frames: str | None, accept: str
+    ) -> tuple[list[Picture], PictureForm]:
+        if pictures.is_state(location):
+            if frames is not None:
+                raise NotFoundError("This instance has no frames.")
+            found = await self.of_state(study, location)
+            return found, picture_form(accept, PICTURES, len(found) > 1)
+        if frames is not None:
+            numbers = _frame_numbers(frames, location)
+            found = [Picture(location, (number,)) for number in numbers]
+            return found, picture_form(accept, PICTURES, len(found) > 1)
+        form = picture_form(accept, PICTURES, False)
+        if form.multipart:
+            return pictures.all_frames([location]), form
+        if form.media_type == GIF:
+            return [pictures.moving(location)], form
+        return [Picture(location, (1,))], form
+
+    async def _send_parts(
+        self,
+        exchange: Exchange,
+        study: StudyRef,
+        found: list[Picture],
+        wanted: Rendering,
+        form: PictureForm,
+    ) -> None:
+        """One part a picture. A picture that cannot be made is a part of words, so that it is
+        missed; where none can be made, so is the answer."""
+        parts = Parts(form.media_type)
+        waiting: list[bytes] = []
+        for number, picture in enumerate(found):
+            content_type = form.media_type
+            try:
+                body = await self._maker.made(picture, wanted)
+            except NotAcceptableError as error:
+                if not exchange.started and number == len(found) - 1:
+                    raise
+                content_type, body = "text/plain; charset=utf-8", f"{error.words}\n".encode()
+            place = f"{content_type}\r\nContent-Location: {_address(study, exchange, picture)}"
+            waiting += [parts.head(place.encode(), first=number == 0), body]
+            if content_type != form.media_type and not exchange.started:
+                continue
+            if not exchange.started:
+                await exchange.begin(200, [parts.header, NO_STORE, caching.VARY])
+            if exchange.method == "HEAD":
+                break
+            await exchange.write(b"".join(waiting))
+            waiting.clear()
+        await exchange.end(b"".join(waiting) + parts.tail)
+
+    async def _document(self, exchange: Exchange, location: Location, accept: str) -> None:
+        """The PDF of an encapsulated document; other objects have no rendering here."""
+        if location.sop_class_uid != encapsulated.ENCAPSULATED_PDF:
             raise NotFoundError(NOT_SHOWN)
-        etag = f'W/"{location.etag}-t{size}-{LOOK}"'
-        if exchange.not_modified(etag):
-            await exchange.begin(304, [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT])
-            await exchange.end()
+        form = picture_form(accept, DOCUMENTS, False)
+        await self.send_pdf(exchange, location, multipart=form.multipart)
+
+    async def of_state(self, study: StudyRef, state: Location) -> list[Picture]:
+        """The frames that a presentation state is about. NotFoundError for none."""
+        return await pictures.of_state(self._quick, study, state)
+
+    async def send_picture(
+        self,
+        exchange: Exchange,
+        picture: Picture,
+        wanted: Rendering,
+        media_type: str,
+    ) -> None:
+        """A picture in one part, or 304."""
+        etag = picture.etag(wanted)
+        if not await caching.not_modified(exchange, etag, caching.pixels(exchange)):
+            await _send(exchange, media_type, etag, await self._maker.made(picture, wanted))
+
+    async def send_pdf(self, exchange: Exchange, location: Location, *, multipart: bool) -> None:
+        """The PDF of an encapsulated document."""
+        body = await self._quick.run(encapsulated.pdf, location.archive_key)
+        kind = DOCUMENTS[0]
+        if multipart:
+            parts = Parts(kind)
+            body = parts.head(kind.encode(), first=True) + body + parts.tail
+            kind = parts.header[1].decode()
+        await _send(exchange, kind, f'W/"{location.etag}-pdf-{multipart:d}"', body)
+
+    # Thumbnails
+
+    async def thumbnail(
+        self,
+        exchange: Exchange,
+        study: StudyRef,
+        series_uid: str | None,
+        sop_uid: str | None,
+        frame: str | None = None,
+    ) -> None:
+        """A small JPEG that fits into the viewport: of a frame, of an instance's middle frame, or
+        of the picture that stands for a series or study."""
+        values = rendering_parameters.read(exchange.scope.get("query_string", b""))
+        accept = accept_of(exchange)
+        form = picture_form(accept, THUMBNAILS, False)
+        if form.multipart:
+            raise NotAcceptableError
+        room = rendering_parameters.size_of(values, thumbnails.SIZE)
+        if series_uid is not None and sop_uid is not None:
+            location = await self._instances.find(study, series_uid, sop_uid)
+            if location.number_of_frames == 0:
+                raise NotFoundError(NOT_SHOWN)
+            if frame is None:
+                number = thumbnails.middle(location.number_of_frames)
+            else:
+                (number,) = _frame_numbers(frame, location)[:1]
+            shown = thumbnails.Shown(location.pk, location.archive_key, number)
+            etag = location.etag
+        else:
+            found = await self._quick.run(thumbnails.representative, study.pk, series_uid)
+            if found is None:
+                await self._instances.all_of(study, series_uid)
+                raise NotFoundError("There is no picture here that can be shown.")
+            shown, etag = found
+        etag = f'W/"{etag[:32]}-t{shown.frame}-{room[0]}x{room[1]}-{LOOK}"'
+        if await caching.not_modified(exchange, etag, caching.pixels(exchange)):
             return
-        picture = await self._pictures.run(_thumbnail, location, size)
-        await self._send(exchange, JPEG, etag, picture)
-
-    @staticmethod
-    async def _send(exchange: Exchange, kind: str, etag: str, picture: bytes) -> None:
-        headers: list[Header] = [
-            (b"content-type", kind.encode()),
-            (b"etag", etag.encode()),
-            PRIVATE,
-            VARY_ACCEPT,
-        ]
-        await exchange.answer(200, headers, picture)
+        picture = await self._quick.run(thumbnails.kept, shown, room)
+        if picture is None:
+            picture = await self._slow.run(_thumbnail, shown, room)
+        await _send(exchange, JPEG, etag, picture)
 
 
-def _viewport(exchange: Exchange) -> int:
-    """The larger side that `viewport=width,height` asks for."""
-    values = dict(parse_qsl(exchange.scope.get("query_string", b"").decode("latin-1")))
-    sides = values.get("viewport", str(thumbnails.SIZE)).split(",")[:2]
-    if not all(side.isdecimal() and len(side) <= 5 for side in sides):
-        raise BadRequestError("viewport is width,height in pixels.")
-    return max(int(side) for side in sides)
+async def _send(exchange: Exchange, kind: str, etag: str, body: bytes) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"etag", etag.encode()),
+        caching.pixels(exchange),
+        caching.VARY,
+    ]
+    await exchange.answer(200, headers, body)
 
 
-def _render(location: Location, frame: int, kind: str) -> bytes:
+def _frame_numbers(listed: str, location: Location) -> list[int]:
+    if FRAME_LIST.fullmatch(listed) is None:
+        raise BadRequestError("A frame list is numbers from 1 with commas: 1,2,5.")
+    numbers = [int(number) for number in listed.split(",")]
+    if location.number_of_frames == 0:
+        raise NotFoundError(NOT_SHOWN)
+    if max(numbers) > location.number_of_frames:
+        raise NotFoundError(f"This instance has {location.number_of_frames} frames.")
+    return numbers
+
+
+def _address(study: StudyRef, exchange: Exchange, picture: Picture) -> str:
+    """Where one picture of several is to be had by itself."""
+    root = exchange.path.partition("/studies/")[0]
+    below = f"{root}/studies/{study.study_instance_uid}"
+    series, instance = picture.location.series_instance_uid, picture.location.sop_instance_uid
+    return f"{below}/series/{series}/instances/{instance}/frames/{picture.frames[0]}/rendered"
+
+
+def _thumbnail(shown: thumbnails.Shown, room: tuple[int, int]) -> bytes:
     try:
-        return pixel_service().render(
-            archive.local_path(location.archive_key), frame, format="png" if kind == PNG else "jpeg"
-        )
-    except PixelError:
-        raise NotFoundError(NOT_SHOWN) from None
-
-
-def _thumbnail(location: Location, size: int) -> bytes:
-    try:
-        return thumbnails.thumbnail(
-            location.pk, location.archive_key, location.number_of_frames, size
-        )
-    except PixelError:
-        raise NotFoundError(NOT_SHOWN) from None
+        return thumbnails.make(shown, room)
+    except PixelError as error:
+        raise pictures.refusal(error) from None

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
 
-HIGH_WATER = 4 * 2**20
+HIGH_WATER = 2**20
 POLL_SECONDS = 0.005
+STALL_SECONDS = 60.0
 
 
-def _transport(send: Any) -> Any:
+def _twisted(send: Any) -> Any:
     """Daphne's socket behind this `send`; None with another server."""
     if not isinstance(send, partial) or not send.args:
         return None
@@ -23,8 +25,20 @@ def _transport(send: Any) -> Any:
     return getattr(getattr(protocol, "channel", None), "transport", None)
 
 
-def _waiting(transport: Any) -> int:
-    """Bytes that the socket has not taken yet."""
+def transport_of(send: Any) -> Any:
+    """The socket behind this `send`, Daphne's or uvicorn's; None where it cannot be told."""
+    found = _twisted(send)
+    if found is not None:
+        return found
+    return getattr(getattr(send, "__self__", None), "transport", None)
+
+
+def waiting(transport: Any) -> int:
+    """Bytes that the client has not taken from this process yet."""
+    if hasattr(transport, "get_write_buffer_size"):
+        return 0 if transport.is_closing() else int(transport.get_write_buffer_size())
+    if not getattr(transport, "connected", True):
+        return 0
     return (
         len(getattr(transport, "dataBuffer", b""))
         - int(getattr(transport, "offset", 0))
@@ -32,16 +46,36 @@ def _waiting(transport: Any) -> int:
     )
 
 
-async def drained(send: Any, gone: Callable[[], bool]) -> None:
-    """Wait while the server holds more than a few megabytes for a client that is still there."""
-    transport = _transport(send)
-    while transport is not None and _waiting(transport) > HIGH_WATER and not gone():
+async def drained(send: Any, gone: Callable[[], bool]) -> bool:
+    """Wait while the server holds more than a megabyte for a client that is still there.
+
+    False where the client took nothing for STALL_SECONDS.
+    """
+    transport = _twisted(send)
+    if transport is None:
+        return True
+    last, since = waiting(transport), monotonic()
+    while last > HIGH_WATER and not gone():
         await asyncio.sleep(POLL_SECONDS)
+        now = waiting(transport)
+        if now < last:
+            last, since = now, monotonic()
+        elif monotonic() - since > STALL_SECONDS:
+            return False
+    return True
+
+
+def abort(transport: Any) -> None:
+    """Close a connection at once, whatever it still holds."""
+    for name in ("abortConnection", "abort"):
+        if hasattr(transport, name):
+            getattr(transport, name)()
+            return
 
 
 def cut(send: Any) -> None:
     """Close the connection, so that a half answer cannot be taken for a whole one."""
-    transport = _transport(send)
+    transport = _twisted(send)
     if transport is not None and hasattr(transport, "abortConnection"):
         transport.abortConnection()
         return

@@ -1,261 +1,240 @@
-"""WADO-RS: instances, frames and bulk data as they are stored (PS3.18 10.4)."""
+"""WADO-RS: whole instances of a study, a series or one by itself (PS3.18 10.4.1.1.1)."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from zlib import crc32
 
-from studies import archive
-from studies.dicom.pixels.client import PixelError
+from studies.dicom.pixels.client import InstanceHead
 from studies.dicom.syntaxes import EXPLICIT_LE
+from studies.dicomweb import archives, caching, sending
 from studies.dicomweb.authority import StudyRef
-from studies.dicomweb.bulkdata import PIXEL_DATA, value_at
-from studies.dicomweb.errors import BadRequestError, NotFoundError
+from studies.dicomweb.errors import NotAcceptableError
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header
-from studies.dicomweb.instances import Instances, Location
+from studies.dicomweb.instances import Instances, Location, OpenFile
 from studies.dicomweb.negotiation import (
     DICOM,
-    NATIVE,
-    OCTET_STREAM,
-    FrameForm,
-    frame_form,
-    instance_is_multipart,
+    MADE,
+    MULTIPART,
+    ZIP,
+    InstanceForm,
+    accept_of,
+    instance_forms,
 )
+from studies.dicomweb.parts import Parts
 from studies.dicomweb.pool import Pool
-from studies.services.pixels import pixel_service
+from studies.dicomweb.room import room
+from studies.dicomweb.transcode import Transcoder
+from studies.services import frame_cache
 
-CHUNK = 1 << 20
-MAX_FRAMES_LISTED = 10_000
-FRAME_LIST = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8})*")
-PRIVATE: Header = (b"cache-control", b"private, no-cache")
-VARY_ACCEPT: Header = (b"vary", b"accept")
-
-
-def _boundary() -> bytes:
-    return secrets.token_hex(16).encode()
+ZIP_HEADERS: tuple[Header, ...] = (
+    (b"content-type", ZIP.encode()),
+    (b"content-disposition", b'attachment; filename="images.zip"'),
+)
 
 
-def _multipart(part_type: str, boundary: bytes) -> Header:
-    value = b'multipart/related; type="%s"; boundary=%s' % (part_type.encode(), boundary)
-    return b"content-type", value
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An instance as it goes out: the file as it is, or with the head of another."""
+
+    location: Location
+    head: InstanceHead | None
+
+    @property
+    def content_type(self) -> bytes:
+        stored = self.location.transfer_syntax_uid
+        syntax = stored if self.head is None else self.head.transfer_syntax_uid
+        return f"{DICOM}; transfer-syntax={syntax}".encode()
 
 
 class Wado:
-    """Retrieval. Every method has an authorised study in hand."""
+    """Whole instances. Every method has an authorised study in hand."""
 
-    def __init__(self, quick: Pool, pictures: Pool, instances: Instances) -> None:
+    def __init__(self, quick: Pool, instances: Instances, transcoder: Transcoder) -> None:
         self._quick = quick
-        self._pictures = pictures
         self._instances = instances
-
-    @staticmethod
-    async def _not_modified(exchange: Exchange, etag: str, caching: Header) -> None:
-        await exchange.begin(304, [(b"etag", etag.encode()), caching, VARY_ACCEPT])
-        await exchange.end()
-
-    # Instances
+        self._transcoder = transcoder
 
     async def instances(
         self, exchange: Exchange, study: StudyRef, series_uid: str | None, sop_uid: str | None
     ) -> None:
-        """Whole files of a study, series or instance, as received (PS3.18 10.4.1.1.1)."""
-        accept = exchange.headers.get("accept", "")
+        """The instances in the first form that suits the client and can be made.
+
+        Among many, what cannot be made in the transfer syntax that was asked for goes as it is
+        stored and says so; the first image decides whether the form can be made at all.
+        """
+        many = sop_uid is None or series_uid is None
+        forms = instance_forms(accept_of(exchange), many)
         if sop_uid is not None and series_uid is not None:
             found = [await self._instances.find(study, series_uid, sop_uid)]
         else:
             found = await self._instances.all_of(study, series_uid)
-        many = sop_uid is None
-        multipart = all(
-            instance_is_multipart(accept, one.transfer_syntax_uid, many) for one in found
-        )
-        if many:
-            await self._stream_all(exchange, found)
+        problem = NotAcceptableError()
+        for form in forms:
+            try:
+                await self._check(found, form)
+            except NotAcceptableError as error:
+                problem = error
+                continue
+            if form.package == ZIP:
+                await self._send_zip(exchange, found, form)
+            elif many:
+                await self._send_many(exchange, found, form)
+            else:
+                await self._send_one(exchange, found[0], form)
             return
-        location = found[0]
-        etag = f'W/"{location.etag}-{"m" if multipart else "s"}"'
-        if exchange.not_modified(etag):
-            await self._not_modified(exchange, etag, PRIVATE)
+        raise problem
+
+    async def _check(self, found: Sequence[Location], form: InstanceForm) -> None:
+        """Whether the form can be made, judged by the first image that would have to be."""
+        for location in found:
+            syntax = form.syntax_of(location.transfer_syntax_uid)
+            if syntax == location.transfer_syntax_uid:
+                continue
+            if syntax not in MADE:
+                raise NotAcceptableError
+            if location.number_of_frames:
+                await self._outgoing(location, form)
+                return
+
+    async def _outgoing(self, location: Location, form: InstanceForm) -> Outgoing:
+        """Raises NotAcceptableError."""
+        syntax = form.syntax_of(location.transfer_syntax_uid)
+        if location.number_of_frames == 0 and form.transfer_syntax_uid:
+            syntax = EXPLICIT_LE  # what has no pixels is compressed by none
+        if syntax == location.transfer_syntax_uid:
+            return Outgoing(location, None)
+        return Outgoing(location, await self._transcoder.head(location, syntax))
+
+    async def _outgoing_anyhow(self, location: Location, form: InstanceForm) -> Outgoing:
+        try:
+            return await self._outgoing(location, form)
+        except NotAcceptableError:
+            return Outgoing(location, None)
+
+    async def _pieces(self, one: Outgoing) -> AsyncIterator[bytes]:
+        location = one.location
+        if one.head is not None:
+            async for piece in self._transcoder.pieces(location, one.head):
+                yield piece
             return
-        before = after = b""
-        headers: list[Header] = [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT]
-        if multipart:
-            boundary = _boundary()
-            before, after = _dicom_part(boundary, location), b"\r\n--%s--\r\n" % boundary
-            headers.append(_multipart(DICOM, boundary))
-        else:
-            headers.append((b"content-type", _dicom_type(location)))
-        length = len(before) + location.file_size + len(after)
-        headers.append((b"content-length", b"%d" % length))
+        await self._opened(location)
+        read = sending.reader(self._instances, location)
+        async for piece in sending.pieces(read, location.file_size):
+            yield piece
+
+    async def _opened(self, location: Location) -> OpenFile:
         file = await self._instances.open(location)
         if file.size != location.file_size:
             raise OSError("the archive's file has another size than its row says")
-        await exchange.begin(200, headers)
-        if exchange.method != "HEAD":
-            if before:
-                await exchange.write(before)
-            async for chunk in self._pieces(location, 0, location.file_size):
-                await exchange.write(chunk)
-        await exchange.end(after)
+        return file
 
-    async def _stream_all(self, exchange: Exchange, found: Sequence[Location]) -> None:
-        boundary = _boundary()
-        await exchange.begin(200, [_multipart(DICOM, boundary), NO_STORE, VARY_ACCEPT])
-        if exchange.method != "HEAD":
-            for number, location in enumerate(found):
-                await exchange.write((b"\r\n" if number else b"") + _dicom_part(boundary, location))
-                async for chunk in self._pieces(location, 0, location.file_size):
-                    await exchange.write(chunk)
-        await exchange.end(b"\r\n--%s--\r\n" % boundary)
+    # One instance
 
-    async def _pieces(self, location: Location, offset: int, length: int) -> AsyncIterator[bytes]:
-        file = await self._instances.open(location)
-        end = offset + length
-        while offset < end:
-            size = min(CHUNK, end - offset)
-            yield await self._instances.read(file, offset, size)
-            offset += size
+    async def _send_one(self, exchange: Exchange, location: Location, form: InstanceForm) -> None:
+        one = await self._outgoing(location, form)
+        multipart = form.package == MULTIPART
+        made = "" if one.head is None else f"-{form.transfer_syntax_uid}-v{frame_cache.VERSION}"
+        etag = f'W/"{location.etag}-m{made}"' if multipart else f'"{location.etag}-s{made}"'
+        cache_control = caching.pixels(exchange)
+        if await caching.not_modified(exchange, etag, cache_control):
+            return
+        headers: list[Header] = [(b"etag", etag.encode()), cache_control, caching.VARY]
+        if multipart:
+            await self._send_parts(exchange, headers, [location], form)
+            return
+        headers.append((b"content-type", one.content_type))
+        if one.head is None:
+            await self._opened(location)
+            read = sending.reader(self._instances, location)
+            await sending.send_stretch(exchange, headers, etag, location.file_size, read)
+            return
+        async with room.stream():
+            await exchange.begin(200, headers)
+            if exchange.method != "HEAD":
+                async for piece in self._pieces(one):
+                    await exchange.write(piece)
+            await exchange.end()
 
-    # Frames
+    # Many in one body
 
-    async def frames(
-        self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str, listed: str
+    async def _send_many(
+        self, exchange: Exchange, found: Sequence[Location], form: InstanceForm
     ) -> None:
-        """The frames of a list such as `1,5` (PS3.18 10.4.1.1.6)."""
-        location = await self._instances.find(study, series_uid, sop_uid)
-        numbers = _frame_numbers(listed)
-        index = location.frames
-        if index.count == 0:
-            raise NotFoundError("This instance has no frames.")
-        if max(numbers) > index.count:
-            raise NotFoundError(f"This instance has {index.count} frames.")
-        form = frame_form(
-            exchange.headers.get("accept", ""),
-            location.transfer_syntax_uid,
-            location.needs_decode,
-            len(numbers) > 1,
-        )
-        etag = f'W/"{location.etag}-{listed}-{form.media_type}-{form.transfer_syntax_uid}"'
-        if len(etag) > 400:
-            etag = f'W/"{hashlib.blake2b(etag.encode(), digest_size=16).hexdigest()}"'
-        if exchange.not_modified(etag):
-            await self._not_modified(exchange, etag, PRIVATE)
-            return
-        caching: list[Header] = [(b"etag", etag.encode()), PRIVATE, VARY_ACCEPT]
-        if not form.multipart:
-            data = await self._frame(location, numbers[0], form)
-            await exchange.answer(200, [(b"content-type", form.content_type), *caching], data)
-            return
-        boundary = _boundary()
-        headers = [_multipart(form.media_type, boundary), *caching]
-        head = b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, form.content_type)
-        tail = b"\r\n--%s--\r\n" % boundary
-        if len(numbers) == 1:
-            data = await self._frame(location, numbers[0], form)
-            await exchange.answer(200, headers, b"".join((head, data, tail)))
-            return
-        if not form.decode:
-            sizes = sum(length for n in numbers for _, length in index.spans(n))
-            total = sizes + len(numbers) * (len(head) + 2) - 2 + len(tail)
+        await self._send_parts(exchange, [NO_STORE, caching.VARY], found, form)
+
+    async def _send_parts(
+        self,
+        exchange: Exchange,
+        headers: list[Header],
+        found: Sequence[Location],
+        form: InstanceForm,
+    ) -> None:
+        parts = Parts(DICOM)
+        if not form.transfer_syntax_uid:
+            total = len(parts.tail) + sum(one.file_size for one in found)
+            for place, location in enumerate(found):
+                content_type = Outgoing(location, None).content_type
+                total += len(parts.head(content_type, first=place == 0))
             headers.append((b"content-length", b"%d" % total))
-        await exchange.begin(200, headers)
-        if exchange.method != "HEAD":
-            for place, number in enumerate(numbers):
-                data = await self._frame(location, number, form)
-                await exchange.write(b"".join((b"\r\n" if place else b"", head, data)))
-        await exchange.end(tail)
+            await self._opened(found[0])
+        async with room.stream():
+            await exchange.begin(200, [*headers, parts.header])
+            if exchange.method != "HEAD":
+                for place, location in enumerate(found):
+                    one = await self._outgoing_anyhow(location, form)
+                    await exchange.write(parts.head(one.content_type, first=place == 0))
+                    async for piece in self._pieces(one):
+                        await exchange.write(piece)
+            await exchange.end(parts.tail)
 
-    async def _frame(self, location: Location, number: int, form: FrameForm) -> bytes:
-        """One frame's bytes, as stored or decoded. Numbers count from 1."""
-        if form.decode:
-            return await self._pictures.run(_decoded_frame, location.archive_key, number)
-        file = await self._instances.open(location)
-        spans = location.frames.spans(number)
-        if len(spans) == 1:
-            return await self._instances.read(file, *spans[0])
-        return b"".join([await self._instances.read(file, *span) for span in spans])
-
-    # Bulk data
-
-    async def bulk_data(
-        self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str, path: str
+    async def _send_zip(
+        self, exchange: Exchange, found: Sequence[Location], form: InstanceForm
     ) -> None:
-        """The value of a binary element; `path` leads to it through sequences."""
-        if path == PIXEL_DATA:
-            await self._pixel_data(exchange, study, series_uid, sop_uid)
-            return
-        location = await self._instances.find(study, series_uid, sop_uid)
-        form = frame_form(exchange.headers.get("accept", ""), EXPLICIT_LE, False, False)
-        value = await self._quick.run(value_at, location.archive_key, path)
-        if not form.multipart:
-            await exchange.answer(
-                200, [(b"content-type", OCTET_STREAM.encode()), PRIVATE, VARY_ACCEPT], value
-            )
-            return
-        boundary = _boundary()
-        head = b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, OCTET_STREAM.encode())
-        body = b"".join((head, value, b"\r\n--%s--\r\n" % boundary))
-        headers = [_multipart(OCTET_STREAM, boundary), PRIVATE, VARY_ACCEPT]
-        await exchange.answer(200, headers, body)
-
-    async def _pixel_data(
-        self, exchange: Exchange, study: StudyRef, series_uid: str, sop_uid: str
-    ) -> None:
-        """The value of Pixel Data: native in one part, encapsulated one part a frame."""
-        location = await self._instances.find(study, series_uid, sop_uid)
-        index = location.frames
-        if index.count == 0:
-            raise NotFoundError("This instance has no pixel data.")
-        if location.transfer_syntax_uid not in NATIVE or location.needs_decode:
-            listed = ",".join(str(n) for n in range(1, index.count + 1))
-            await self.frames(exchange, study, series_uid, sop_uid, listed)
-            return
-        form = frame_form(
-            exchange.headers.get("accept", ""), location.transfer_syntax_uid, False, False
-        )
-        start = index.spans(1)[0][0]
-        last_offset, last_length = index.spans(index.count)[-1]
-        length = last_offset + last_length - start
-        before = after = b""
-        headers: list[Header] = [PRIVATE, VARY_ACCEPT]
-        if form.multipart:
-            boundary = _boundary()
-            before = b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, form.content_type)
-            after = b"\r\n--%s--\r\n" % boundary
-            headers.append(_multipart(OCTET_STREAM, boundary))
-        else:
-            headers.append((b"content-type", form.content_type))
-        headers.append((b"content-length", b"%d" % (len(before) + length + len(after))))
-        await self._instances.open(location)
-        await exchange.begin(200, headers)
-        if exchange.method != "HEAD":
-            if before:
-                await exchange.write(before)
-            async for chunk in self._pieces(location, start, length):
-                await exchange.write(chunk)
-        await exchange.end(after)
+        names = _names(found)
+        headers: list[Header] = [*ZIP_HEADERS, NO_STORE, caching.VARY]
+        if not form.transfer_syntax_uid:
+            sizes = [(name, one.file_size) for name, one in zip(names, found, strict=True)]
+            headers.append((b"content-length", b"%d" % archives.length(sizes)))
+            await self._opened(found[0])
+        async with room.stream():
+            await exchange.begin(200, headers)
+            if exchange.method == "HEAD":
+                await exchange.end()
+                return
+            writer = archives.ZipWriter()
+            for name, location in zip(names, found, strict=True):
+                one = await self._outgoing_anyhow(location, form)
+                if one.head is None:
+                    file = await self._opened(location)
+                    crc = await self._quick.run(_checksum, file)
+                    await exchange.write(writer.begin(name, size=file.size, crc=crc))
+                    async for piece in self._pieces(one):
+                        await exchange.write(piece)
+                else:
+                    await exchange.write(writer.begin_unknown(name))
+                    async for piece in self._pieces(one):
+                        writer.add(piece)
+                        await exchange.write(piece)
+                    await exchange.write(writer.finish())
+            await exchange.end(writer.end())
 
 
-def _frame_numbers(listed: str) -> list[int]:
-    if FRAME_LIST.fullmatch(listed) is None:
-        raise BadRequestError("A frame list is numbers from 1 with commas: 1,2,5.")
-    numbers = [int(number) for number in listed.split(",")]
-    if len(numbers) > MAX_FRAMES_LISTED:
-        raise BadRequestError("The frame list is too long.")
-    return numbers
+def _names(found: Sequence[Location]) -> list[str]:
+    """`series-001/00001.dcm`: numbers of ours only, nothing that a file says."""
+    series: dict[int, int] = {}
+    counts: dict[int, int] = {}
+    names = []
+    for one in found:
+        number = series.setdefault(one.series_pk, len(series) + 1)
+        counts[number] = counts.get(number, 0) + 1
+        names.append(f"series-{number:03}/{counts[number]:05}.dcm")
+    return names
 
 
-def _dicom_type(location: Location) -> bytes:
-    return f"{DICOM}; transfer-syntax={location.transfer_syntax_uid}".encode()
-
-
-def _dicom_part(boundary: bytes, location: Location) -> bytes:
-    return b"--%s\r\nContent-Type: %s\r\n\r\n" % (boundary, _dicom_type(location))
-
-
-def _decoded_frame(archive_key: str, frame: int) -> bytes:
-    try:
-        return pixel_service().frame(archive.local_path(archive_key), frame)
-    except PixelError:
-        raise NotFoundError("This frame cannot be decoded.") from None
+def _checksum(file: OpenFile) -> int:
+    crc = 0
+    for at in range(0, file.size, 1 << 20):
+        crc = crc32(file.read(at, min(1 << 20, file.size - at)), crc)
+    return crc

@@ -207,6 +207,16 @@ class Send(models.Model):
     def is_open(self) -> bool:
         return self.state in OPEN
 
+    @property
+    def why(self) -> str:
+        """Why it waits or has failed: its own trouble, or that of the destination it waits for."""
+        if self.last_error or self.state != State.QUEUED:
+            return self.last_error
+        destination = self.destination
+        if not destination.is_enabled:
+            return "The destination is switched off."
+        return destination.last_error if destination.failures else ""
+
 
 class SendItem(models.Model):
     """One instance of a send. What is `sent` has been acknowledged by the destination."""

@@ -58,7 +58,7 @@ class SendSerializer(serializers.ModelSerializer[Send]):
     """A send and how far it is. `error` is the latest reason for waiting or failing, in words."""
 
     state = serializers.ChoiceField(choices=State.choices, read_only=True)
-    error = serializers.CharField(source="last_error", read_only=True)
+    error = serializers.CharField(source="why", read_only=True)
     requester = serializers.CharField(source="requester.username", read_only=True)
 
     class Meta:
@@ -165,7 +165,7 @@ class SendListView(APIView):
         filters = Filters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         asked = filters.validated_data
-        found = Send.objects.visible_to(principal(request)).select_related("requester")
+        found = Send.objects.visible_to(principal(request)).select_related("requester", "destination")
         if "study" in asked:
             found = found.filter(study_id=asked["study"])
         if "state" in asked:
@@ -290,7 +290,7 @@ def _study(request: Request, pk: int) -> Study:
 
 def _send(request: Request, pk: int) -> Send:
     visible = Send.objects.visible_to(principal(request))
-    send: Send = _found(visible.select_related("study", "requester").filter(pk=pk))
+    send: Send = _found(visible.select_related("study", "requester", "destination").filter(pk=pk))
     return send
 
 

@@ -168,16 +168,16 @@ class TestCache:
         self, radiologist: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         headers = token_headers(radiologist)
-        real = access._resolve
+        real = access.resolve_and_end
 
         def revoked_meanwhile(*args: Headers) -> object:
             found = real(*args)
             services.revoke_token(None, ApiToken.objects.get())
             return found
 
-        monkeypatch.setattr(access, "_resolve", revoked_meanwhile)
+        monkeypatch.setattr(access, "resolve_and_end", revoked_meanwhile)
         access.cached_principal(headers, {})
-        monkeypatch.setattr(access, "_resolve", real)
+        monkeypatch.setattr(access, "resolve_and_end", real)
         assert access.cached_principal(headers, {}) is None
 
     def test_stays_small(self, radiologist: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,15 +9,16 @@ import pytest
 
 from pacs.accounts.models import Site, User
 from studies.dicomweb.dataplane import DataPlane
-from studies.services.pixels import pixel_service
+from studies.services.pixels import pixel_service, transcode_service
 from tests.dicomweb.asking import TEST_FILES, AsgiClient, Stored, ct_file, fallback, store
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _decoder() -> Iterator[None]:
-    """The decoder's process ends with the tests."""
+    """The decoders' processes end with the tests."""
     yield
     pixel_service().close()
+    transcode_service().close()
 
 
 @pytest.fixture

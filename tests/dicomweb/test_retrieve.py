@@ -160,7 +160,7 @@ def test_thumbnails_are_kept(client: Any, radiologist: Any, site: Any) -> None:
     assert max(Image.open(BytesIO(middle.body)).size) <= 200
     assert asking.get(files[0].series_path + "/thumbnail").body == middle.body
     pk = Instance.objects.get(sop_instance_uid=files[1].instance).pk
-    assert thumbnails.cache_file(pk, 200).read_bytes() == middle.body
+    assert thumbnails.cache_file(pk, 1, 200).read_bytes() == middle.body
     small = asking.get(files[1].path + "/thumbnail?viewport=60,60")
     assert max(Image.open(BytesIO(small.body)).size) <= 64
     assert asking.get(files[1].path + "/thumbnail?viewport=x").status == 400

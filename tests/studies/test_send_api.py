@@ -159,7 +159,9 @@ def test_tokens_need_their_scope(
 
     assert (post(["read"]), post(["write"])) == (403, 201)
     assert client.get("/api/sends/", headers=bearer(technician, scopes=["read"])).status_code == 200
-    assert client.get("/api/sends/", headers=bearer(technician, scopes=["write"])).status_code == 403
+    assert (
+        client.get("/api/sends/", headers=bearer(technician, scopes=["write"])).status_code == 403
+    )
 
 
 def test_a_token_of_another_site_narrows(
@@ -241,6 +243,21 @@ def test_switched_off(logged_in: Any, technician: Any, study: Any, destination: 
         "This destination is switched off.",
     )
     assert client.get("/api/destinations/").json() == []
+
+
+def test_what_waits_behind_a_failing_destination_says_so(
+    logged_in: Any, technician: Any, send: Send
+) -> None:
+    Destination.objects.update(failures=2, last_error="The server cannot be reached.")
+    client = logged_in(technician)
+    assert client.get(f"/api/sends/{send.pk}/").json()["error"] == "The server cannot be reached."
+    page = client.get("/sends/").content.decode()
+    assert "The server cannot be reached." in page
+    assert "It is tried again by itself." in page
+    Destination.objects.update(is_enabled=False)
+    page = client.get("/sends/").content.decode()
+    assert "The destination is switched off." in page
+    assert "tried again by itself" not in page
 
 
 def test_pages(logged_in: Any, technician: Any, study: Any, send: Send, destination: Any) -> None:

@@ -38,12 +38,11 @@ def ratio(dataset: Dataset, number: int) -> float:
 
 
 def squared(
-    dataset: Dataset, number: int, shape: tuple[int, int], size: int | None
-) -> tuple[int, int]:
+    shape: tuple[float, float], spacing: float, size: int | None = None
+) -> tuple[float, float]:
     """Width and height for square pixels, the longer at most `size`; no row or column is lost
     unless the picture would become too large. `shape` is columns, rows."""
-    width, height = float(shape[0]), float(shape[1])
-    spacing = ratio(dataset, number)
+    width, height = shape
     if abs(spacing - 1) > TOLERANCE:
         width, height = width * max(1.0, 1 / spacing), height * max(1.0, spacing)
         largest = min(MAX_SIDE / max(width, height), (MAX_PIXELS / (width * height)) ** 0.5, 1.0)
@@ -51,4 +50,4 @@ def squared(
     if size and max(width, height) > size:
         scale = size / max(width, height)
         width, height = width * scale, height * scale
-    return max(1, round(width)), max(1, round(height))
+    return width, height

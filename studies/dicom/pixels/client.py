@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -16,6 +17,8 @@ from typing import Any
 from weakref import WeakSet
 
 from studies.dicom.pixels import wire
+from studies.dicom.pixels.rendering import Rendering, Voi
+from studies.dicom.syntaxes import EXPLICIT_LE
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -26,6 +29,25 @@ class PixelError(Exception):
 
 class PixelTimeout(PixelError):
     """The decoder took too long and was stopped."""
+
+
+class BadRequestedRegion(PixelError):
+    """The region that was asked for is not in the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceHead:
+    """A file up to its frames and what follows them.
+
+    `frame_bytes`: length of each where they are native, 0 where they are encapsulated, -1 where
+    there are none.
+    """
+
+    before: bytes
+    after: bytes
+    transfer_syntax_uid: str
+    frames: int
+    frame_bytes: int
 
 
 class PixelService:
@@ -48,8 +70,7 @@ class PixelService:
         self, path: Path, frame: int = 1, size: int = 256, deadline: float | None = None
     ) -> bytes:
         """JPEG, longer side at most `size`. `deadline` is a moment of time.monotonic()."""
-        request = {"do": "picture", "path": str(path), "frame": frame, "size": size}
-        return self._ask(request, deadline)[1]
+        return self.picture(path, [frame], Rendering(largest=size), deadline=deadline)
 
     def render(
         self,
@@ -62,21 +83,61 @@ class PixelService:
         quality: int = 85,
     ) -> bytes:
         """JPEG or PNG at full size or smaller; `window` is centre and width."""
-        return self._ask(
-            {
-                "do": "picture",
-                "path": str(path),
-                "frame": frame,
-                "window": window,
-                "size": size,
-                "kind": "PNG" if format == "png" else "JPEG",
-                "quality": quality,
-            }
-        )[1]
+        wanted = Rendering(
+            kind="PNG" if format == "png" else "JPEG",
+            quality=quality,
+            window=Voi(*window) if window else None,
+            largest=size,
+        )
+        return self.picture(path, [frame], wanted)
 
-    def frame(self, path: Path, number: int) -> bytes:
-        """Decoded samples of a frame, little endian."""
-        return self._ask({"do": "frame", "path": str(path), "frame": number})[1]
+    def picture(
+        self,
+        path: Path,
+        frames: Sequence[int],
+        wanted: Rendering,
+        *,
+        span: tuple[int, int] | None = None,
+        state: Path | None = None,
+        deadline: float | None = None,
+    ) -> bytes:
+        """The encoded picture of the first of `frames`, of all of them for GIF.
+
+        `span`: offset and length of the frame in an uncompressed little endian file, which saves
+        reading the rest; `state`: a presentation state's file. BadRequestedRegion, PixelError.
+        """
+        request = {
+            "do": "picture",
+            "path": str(path),
+            "frames": list(frames),
+            "rendering": wanted.to_wire(),
+            "span": span,
+            "state": None if state is None else str(state),
+        }
+        return self._ask(request, deadline)[1]
+
+    def frame(
+        self,
+        path: Path,
+        number: int,
+        *,
+        spans: Sequence[tuple[int, int]] | None = None,
+        syntax: str = EXPLICIT_LE,
+    ) -> bytes:
+        """Frame `number` (from 1) in a transfer syntax; `spans` say where its bytes are."""
+        request = {"do": "frame", "path": str(path), "frame": number, "syntax": syntax}
+        return self._ask({**request, "spans": None if spans is None else list(spans)})[1]
+
+    def head(
+        self, path: Path, *, spans: Sequence[tuple[int, int]] | None, syntax: str
+    ) -> InstanceHead:
+        """What surrounds the frames of an instance in a transfer syntax; `spans`: of frame 1."""
+        request = {"do": "head", "path": str(path), "syntax": syntax}
+        head, body = self._ask({**request, "spans": None if spans is None else list(spans)})
+        cut = head["before"]
+        return InstanceHead(
+            body[:cut], body[cut:], head["syntax"], head["frames"], head["frame_bytes"]
+        )
 
     def decoded_digest(self, path: Path) -> str:
         """SHA-256 over all decoded frames."""
@@ -93,6 +154,8 @@ class PixelService:
         until = time.monotonic() + self.timeout if deadline is None else deadline
         with self._child(until) as child:
             head, body = self._exchange(child, request, until)
+        if head.get("is_request"):
+            raise BadRequestedRegion(head["words"])
         if not head["ok"]:
             raise PixelError(head["words"])
         return head, body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,21 @@ import numpy as np
 import pydicom.config
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.processing import convert_color_space
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import ExplicitVRLittleEndian
+
+from studies.dicom.syntaxes import DEFLATED_FRAMES, JPEG_EXTENDED
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 Pixels = NDArray[Any]
 
-JPEG_EXTENDED = frozenset(
-    {
-        "1.2.840.10008.1.2.4.51",
-        "1.2.840.10008.1.2.4.53",
-        "1.2.840.10008.1.2.4.55",
-    }
-)
+IMAGE_PIXEL = (
+    "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+)  # fmt: skip
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 MAX_FRAME_BYTES = 512 << 20
 
@@ -38,12 +40,18 @@ def open_image(path: Path) -> Dataset:
     dataset = dcmread(path)
     if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
         raise CannotDecode("there is no image in this object")
-    size = (
-        dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * (dataset.BitsAllocated // 8 or 1)
-    )
-    if size > MAX_FRAME_BYTES:
-        raise CannotDecode("the image is larger than can be decoded")
+    check_size(dataset)
     return dataset
+
+
+def check_size(dataset: Dataset) -> None:
+    """CannotDecode where a frame is larger than the decoder may hold."""
+    if _samples(dataset) * (dataset.BitsAllocated // 8 or 1) > MAX_FRAME_BYTES:
+        raise CannotDecode("the image is larger than can be decoded")
+
+
+def _samples(dataset: Dataset) -> int:
+    return int(dataset.Rows * dataset.Columns * dataset.SamplesPerPixel)
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -57,7 +65,12 @@ def stored(dataset: Dataset, number: int) -> Pixels:
         raise CannotDecode("there is no such frame")
     if dataset.file_meta.TransferSyntaxUID in JPEG_EXTENDED:
         found = get_frame(dataset.PixelData, number - 1, number_of_frames=frame_count(dataset))
-        return np.asarray(imagecodecs.jpeg8_decode(found))
+        try:
+            return np.asarray(imagecodecs.jpeg8_decode(found))
+        except Exception as error:
+            raise CannotDecode("the compressed image data cannot be decoded") from error
+    if dataset.file_meta.TransferSyntaxUID == DEFLATED_FRAMES:
+        return _inflated(dataset, number)
     try:
         pixels: Pixels = pixel_array(dataset, index=number - 1, raw=True)
     except Exception as error:
@@ -90,13 +103,39 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def raw_frame(path: Path, number: int) -> bytes:
-    """Frame `number` as explicit little endian samples, colour interleaved."""
-    dataset = open_image(path)
-    pixels = stored(dataset, number)
-    if dataset.BitsAllocated == 1:  # eight pixels a byte, the first in the lowest bit (PS3.5 8.1.1)
+def _inflated(dataset: Dataset, number: int) -> Pixels:
+    """A frame of Deflated Image Frame Compression: a native frame by itself (PS3.5 A.4.13)."""
+    found = get_frame(dataset.PixelData, number - 1, number_of_frames=frame_count(dataset))
+    wanted = (_samples(dataset) * int(dataset.BitsAllocated) + 7) // 8
+    try:
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(found, wanted)
+    except zlib.error as error:
+        raise CannotDecode("the compressed image data cannot be decoded") from error
+    if len(data) != wanted:
+        raise CannotDecode("the compressed image data ends early")
+    one = Dataset()
+    one.file_meta = FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    for keyword in IMAGE_PIXEL:
+        if keyword in dataset:
+            setattr(one, keyword, dataset[keyword].value)
+    one.set_original_encoding(False, True)
+    one.PixelData = data
+    one["PixelData"].VR = "OW" if one.BitsAllocated > 8 else "OB"
+    pixels: Pixels = pixel_array(one, raw=True)
+    return pixels
+
+
+def little(pixels: Pixels, bits_allocated: int) -> Pixels:
+    """The samples, little endian, in as many bytes as BitsAllocated says."""
+    wanted = bits_allocated // 8 or 1
+    kind = f"<{pixels.dtype.kind}{max(wanted, pixels.dtype.itemsize)}"
+    found: Pixels = np.ascontiguousarray(pixels.astype(kind, copy=False))
+    return found
+
+
+def native(pixels: Pixels, bits_allocated: int) -> bytes:
+    """Samples as explicit little endian has them, colour interleaved."""
+    if bits_allocated == 1:  # eight pixels a byte, the first in the lowest bit (PS3.5 8.1.1)
         return np.packbits(pixels.ravel().astype(bool), bitorder="little").tobytes()
-    wanted = dataset.BitsAllocated // 8 or 1
-    if pixels.dtype.itemsize < wanted:
-        pixels = pixels.astype(f"<{pixels.dtype.kind}{wanted}")
-    return np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)).tobytes()
+    return little(pixels, bits_allocated).tobytes()

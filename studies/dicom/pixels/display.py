@@ -1,49 +1,91 @@
-"""From stored samples to what is looked at: modality LUT, VOI, inversion, colour (PS3.3 C.11)."""
+"""Pictures of frames: shades or colours, cut, turned, scaled, annotated, encoded (PS3.4 N.2)."""
 
 from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydicom import Dataset
-from pydicom.multival import MultiValue
+from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_color_lut
 
-from studies.dicom.pixels.aspect import squared
+from studies.dicom.pixels import annotate, geometry, graphics, icc, native
 from studies.dicom.pixels.decode import CannotDecode, Pixels, open_image, rgb, stored
-from studies.dicom.pixels.groups import group
-from studies.dicom.pixels.tables import table
+from studies.dicom.pixels.grey import shades
+from studies.dicom.pixels.rendering import GIF, JPEG, MAX_PIXELS, PNG, Rendering
+from studies.dicom.pixels.values import first_number
+from studies.dicom.presentation import State, state_of
 
-Window = tuple[float, float]
+GIF_PIXELS = 4 * MAX_PIXELS
+FRAME_MILLISECONDS = 100
+PNG_LEVEL = 3
 
 
 def picture(
     path: Path,
-    number: int = 1,
+    frames: list[int],
+    wanted: Rendering,
     *,
-    window: Window | None = None,
-    size: int | None = None,
-    kind: str = "JPEG",
-    quality: int = 85,
+    span: tuple[int, int] | None = None,
+    state_path: Path | None = None,
 ) -> bytes:
-    """Frame `number` as JPEG or PNG, its longer side at most `size` pixels, as wide and high as
-    its pixels' spacing says."""
+    """A picture of the first of `frames`; GIF moves through all of them.
+
+    `span`: where the bytes of an uncompressed single frame lie; `state_path`: the presentation
+    state to show it with. CannotDecode, geometry.BadRegion.
+    """
+    dataset, pixels = _read(path, frames[0], span)
+    state_file = dcmread(state_path) if state_path is not None else None
+    made = [_finished(dataset, pixels, frames[0], wanted, state_file)]
+    if wanted.kind == GIF:
+        for number in frames[1:]:
+            again = stored(dataset, number)
+            made.append(_finished(dataset, again, number, wanted, state_file))
+            if sum(one.width * one.height for one, _ in made) > GIF_PIXELS:
+                raise CannotDecode("the moving picture would be too large")
+    return _encoded(dataset, made, wanted)
+
+
+def _read(path: Path, number: int, span: tuple[int, int] | None) -> tuple[Dataset, Pixels]:
+    if span is not None:
+        header = native.header(path)
+        pixels = native.frame(path, header, span)
+        if pixels is not None:
+            return header, pixels
     dataset = open_image(path)
-    pixels = stored(dataset, number)
-    shown = (
-        _colour(dataset, pixels)
-        if _is_colour(dataset, pixels)
-        else _grey(dataset, pixels, number, window)
-    )
+    return dataset, stored(dataset, number)
+
+
+def _finished(
+    dataset: Dataset, pixels: Pixels, number: int, wanted: Rendering, state_file: Dataset | None
+) -> tuple[Image.Image, bytes]:
+    """One frame as a picture, and the ICC profile that belongs to it."""
+    state = None
+    if state_file is not None:
+        state = state_of(state_file, str(dataset.SOPInstanceUID), number)
+    if _is_colour(dataset, pixels):
+        shown = _colour(dataset, pixels)
+    else:
+        shown = shades(dataset, pixels, number, wanted.window, state.grey if state else None)
     image = Image.fromarray(shown)
-    wanted = squared(dataset, number, image.size, size)
-    if wanted != image.size:
-        image = image.resize(wanted, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    out = BytesIO()
-    image.save(out, kind, **({"quality": quality} if kind == "JPEG" else {}))
-    return out.getvalue()
+    if state is None:
+        image = geometry.fitted(image, dataset, number, wanted)
+    else:
+        image = _with_state(image, dataset, number, wanted, state)
+    if wanted.annotation:
+        image = annotate.burn(image, dataset, wanted.annotation)
+    return icc.coloured(image, wanted.icc, dataset, state.profile if state else b"")
+
+
+def _with_state(
+    image: Image.Image, dataset: Dataset, number: int, wanted: Rendering, state: State
+) -> Image.Image:
+    if state.shutter is not None:
+        image = geometry.shuttered(image, state.shutter)
+    frame = geometry.Frame.of(image, dataset, number, wanted, state)
+    return graphics.draw(frame.turned(image), state, frame.placed)
 
 
 def _is_colour(dataset: Dataset, pixels: Pixels) -> bool:
@@ -65,100 +107,28 @@ def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def _grey(dataset: Dataset, pixels: Pixels, number: int, window: Window | None) -> Pixels:
-    padding = _padding(dataset, pixels)
-    pixels = _without_overlay(dataset, pixels)
-    values = _modality(dataset, pixels, number)
-    # PS3.3 C.11.2.1: where a table and windows are offered, the table.
-    found = table(dataset, "VOILUTSequence", signed=bool((values < 0).any()))
-    if window is None and found is not None:
-        shown = found.applied(values) * (255.0 / (2**found.bits - 1))
-    else:
-        shown = _windowed(dataset, values.astype(np.float32), number, padding, window)
-    grey: Pixels = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        grey = 255 - grey
-    if padding is not None:
-        grey[padding] = 0
-    return grey
+def _encoded(dataset: Dataset, made: list[tuple[Image.Image, bytes]], wanted: Rendering) -> bytes:
+    image, profile = made[0]
+    options: dict[str, Any] = {"icc_profile": profile} if profile else {}
+    if wanted.kind == JPEG:
+        options["quality"] = wanted.quality
+    if wanted.kind == PNG:
+        options["compress_level"] = PNG_LEVEL
+    if wanted.kind == GIF and len(made) > 1:
+        options |= {
+            "save_all": True,
+            "append_images": [one for one, _ in made[1:]],
+            "duration": _milliseconds(dataset),
+            "loop": 0,
+        }
+    out = BytesIO()
+    image.save(out, wanted.kind, **options)
+    return out.getvalue()
 
 
-def _without_overlay(dataset: Dataset, pixels: Pixels) -> Pixels:
-    """Samples without the bits above BitsStored, where old devices kept overlays (PS3.5 8.1.2)."""
-    stored, allocated = dataset.get("BitsStored"), dataset.get("BitsAllocated")
-    if pixels.dtype.kind not in "iu" or not isinstance(stored, int) or allocated not in (8, 16, 32):
-        return pixels
-    spare = pixels.dtype.itemsize * 8 - stored
-    if stored < 1 or spare < 1 or dataset.get("HighBit", stored - 1) != stored - 1:
-        return pixels
-    return (pixels << spare) >> spare
-
-
-def _modality(dataset: Dataset, pixels: Pixels, number: int) -> Pixels:
-    """What the samples mean (PS3.3 C.11.1); enhanced images say it per frame (C.7.6.16.2.9)."""
-    source = group(dataset, number, "PixelValueTransformationSequence")
-    if source is None:
-        found = table(
-            dataset, "ModalityLUTSequence", signed=dataset.get("PixelRepresentation") == 1
-        )
-        if found is not None:
-            return found.applied(pixels)
-        source = dataset
-    slope, intercept = _first(source, "RescaleSlope"), _first(source, "RescaleIntercept")
-    if slope is None and intercept is None:
-        return pixels
-    return pixels.astype(np.float64) * (slope or 1.0) + (intercept or 0.0)
-
-
-def _windowed(
-    dataset: Dataset, values: Pixels, number: int, padding: Pixels | None, window: Window | None
-) -> Pixels:
-    """Values as 0 to 255 by the window that was asked for, the image's first, or percentiles."""
-    source = group(dataset, number, "FrameVOILUTSequence") or dataset
-    function = str(source.get("VOILUTFunction") or "LINEAR").upper()
-    centre, width = window or (_first(source, "WindowCenter"), _first(source, "WindowWidth"))
-    if centre is not None and width is not None and width > 0:
-        if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1
-            power = np.clip(-4.0 * (values - centre) / width, -60, 60)
-            sigmoid: Pixels = 255.0 / (1.0 + np.exp(power))
-            return sigmoid
-        if function == "LINEAR_EXACT" or width < 1:  # PS3.3 C.11.2.1.3.2
-            low, high = centre - width / 2, centre + width / 2
-        else:  # PS3.3 C.11.2.1.2.1
-            low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
-            if width == 1:
-                return np.where(values > low, np.float32(255), np.float32(0))
-    else:
-        low, high = _percentiles(values, padding)
-    scaled: Pixels = (values - low) * (255.0 / max(high - low, 1e-30))
-    return scaled
-
-
-def _percentiles(values: Pixels, padding: Pixels | None) -> Window:
-    seen = values[~padding] if padding is not None and not padding.all() else values.ravel()
-    seen = seen[np.isfinite(seen)]
-    if seen.size == 0:
-        raise CannotDecode("the image is empty")
-    low, high = np.percentile(seen, (0.5, 99.5))
-    if low == high:
-        low, high = seen.min(), seen.max()
-    return float(low), float(high)
-
-
-def _padding(dataset: Dataset, pixels: Pixels) -> Pixels | None:
-    value = dataset.get("PixelPaddingValue")
-    if not isinstance(value, int):
-        return None
-    limit = dataset.get("PixelPaddingRangeLimit")
-    low, high = sorted((value, limit if isinstance(limit, int) else value))
-    return (pixels >= low) & (pixels <= high)
-
-
-def _first(dataset: Dataset, keyword: str) -> float | None:
-    value = dataset.get(keyword)
-    if isinstance(value, MultiValue | list):
-        value = value[0] if value else None
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
+def _milliseconds(dataset: Dataset) -> int:
+    """How long a frame stays (PS3.3 C.7.6.5)."""
+    time = first_number(dataset, "FrameTime")
+    rate = first_number(dataset, "RecommendedDisplayFrameRate") or first_number(dataset, "CineRate")
+    found = time or (1000 / rate if rate and rate > 0 else FRAME_MILLISECONDS)
+    return round(min(max(found, 20), 10_000))

@@ -29,8 +29,7 @@ class BadRegion(CannotDecode):
 def fitted(image: Image.Image, dataset: Dataset, number: int, wanted: Rendering) -> Image.Image:
     """The region that is wanted, flipped, at the size that is wanted, its pixels made square."""
     box = _region(image.size, wanted)
-    natural = (max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1])))
-    size = _size(natural, ratio(dataset, number), wanted)
+    size = _size((box[2] - box[0], box[3] - box[1]), ratio(dataset, number), wanted)
     image = _scaled(image, box, size)
     if wanted.flip_horizontal:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -60,15 +59,17 @@ def _region(size: Size, wanted: Rendering) -> Box:
     return box
 
 
-def _size(natural: Size, spacing: float, wanted: Rendering, scale: float = 1.0) -> Size:
+def _size(
+    natural: tuple[float, float], spacing: float, wanted: Rendering, scale: float = 1.0
+) -> Size:
     """Of the picture: as the pixels are, or fitted to the viewport."""
     width, height = squared(natural, spacing, wanted.largest)
     if wanted.viewport is not None:
         scale = min(wanted.viewport[0] / width, wanted.viewport[1] / height)
-    width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    if width > MAX_SIDE * 2 or height > MAX_SIDE * 2 or width * height > MAX_PIXELS * 2:
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if max(size) > 2 * MAX_SIDE or size[0] * size[1] > 2 * MAX_PIXELS:
         raise CannotDecode("the picture would be too large")
-    return width, height
+    return size
 
 
 def _scaled(image: Image.Image, box: Box, size: Size) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import category
 
 from PIL import ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
@@ -55,14 +56,20 @@ def _number(letter: str) -> int | None:
 
 def can_draw(text: str) -> bool:
     """Whether every letter is in some font."""
-    return all(_number(letter) is not None or not letter.isprintable() for letter in text)
+    return all(_is_unseen(letter) or _number(letter) is not None for letter in text)
+
+
+def _is_unseen(letter: str) -> bool:
+    """Controls, and the selectors of a letter's variant, which a font may go without."""
+    variant = "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"
+    return variant or category(letter) in {"Cc", "Cf"}
 
 
 def _runs(text: str) -> list[tuple[int, str]]:
     """Pieces of a line that one font can draw whole, so that letters may join within them."""
     runs: list[tuple[int, str]] = []
     for letter in text:
-        if not letter.isprintable():
+        if _is_unseen(letter):
             continue
         number = _number(letter)
         if number is None:

@@ -27,26 +27,34 @@ def confine() -> None:
 
 def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """One request's result, or words that say why there is none."""
-    from studies.dicom.pixels import decode, display
+    from studies.dicom.pixels import decode, derive, display, geometry, transcode
+    from studies.dicom.pixels.rendering import Rendering
 
     path = Path(request["path"])
     try:
         if request["do"] == "digest":
             return {"ok": True, "digest": decode.digest(path)}, b""
         if request["do"] == "frame":
-            return {"ok": True}, decode.raw_frame(path, request["frame"])
-        window = request.get("window")
+            found = transcode.frame(path, request["frame"], request["spans"], request["syntax"])
+            return {"ok": True}, found
+        if request["do"] == "head":
+            made = derive.head(path, request["spans"], request["syntax"])
+            facts = {"syntax": made.syntax, "frames": made.frames, "frame_bytes": made.frame_bytes}
+            return {"ok": True, "before": len(made.before), **facts}, made.before + made.after
+        span, state = request.get("span"), request.get("state")
         return {"ok": True}, display.picture(
             path,
-            request["frame"],
-            window=(window[0], window[1]) if window else None,
-            size=request.get("size"),
-            kind=request.get("kind", "JPEG"),
-            quality=request.get("quality", 85),
+            request["frames"],
+            Rendering.from_wire(request["rendering"]),
+            span=(span[0], span[1]) if span else None,
+            state_path=Path(state) if state else None,
         )
+    except geometry.BadRegion as error:
+        return {"ok": False, "words": str(error), "is_request": True}, b""
     except decode.CannotDecode as error:
         return {"ok": False, "words": str(error)}, b""
     except MemoryError:
+        transcode.forget()
         return {"ok": False, "words": "the image needs more memory than is allowed"}, b""
     except Exception as error:
         return {

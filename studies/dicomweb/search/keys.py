@@ -132,10 +132,10 @@ def dates(column: str) -> Callable[[str], Condition]:
     """The same over the text of DA."""
 
     def read(value: str) -> Condition:
-        first, last = matching.days(value)
-        return between(
-            column, f"{first:%Y%m%d}" if first else None, f"{last:%Y%m%d}" if last else None
-        )
+        first, last = (f"{day:%Y%m%d}" if day else None for day in matching.days(value))
+        if first == last:
+            return lambda at: Q(**{at + column: first})
+        return between(column, first, last)
 
     return read
 

@@ -24,7 +24,7 @@ MAX_VALUE = 4096
 NAME = re.compile(r"[A-Za-z0-9.]{1,200}")
 # Text that `Study.search_text` holds folded: an index finds it by parts.
 IN_SEARCH_TEXT = ("PatientName", "PatientID", "AccessionNumber", "StudyDescription")
-EXACT = ("StudyInstanceUID", "PatientID", "AccessionNumber")
+EXACT = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyID")
 
 T = TypeVar("T")
 
