@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from studies.dicomweb import servers
+from studies.dicomweb import cors, servers
 from studies.dicomweb.errors import (
     ClientGoneError,
     DicomWebError,
@@ -174,8 +174,13 @@ class Exchange:
 
     async def begin(self, status: int, headers: Iterable[Header]) -> None:
         self.started = True
+        marks = cors.headers_for(self)
         await self.send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *ALWAYS]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, *ALWAYS, *marks],
+            }
         )
 
     async def write(self, chunk: bytes) -> None:
