@@ -34,6 +34,8 @@ JUMP_FROM = 2_000
 SECONDS = 10.0
 SQLITE_STEPS = 200_000
 LAST = 2**31 - 1
+# Keys that name few rows below a study.
+BELOW = frozenset({"SeriesInstanceUID", "SOPInstanceUID"})
 TOO_MUCH = "That search takes too long. Narrow it by PatientID, StudyDate or AccessionNumber."
 
 MODELS: dict[Level, Any] = {
@@ -77,7 +79,8 @@ def ordered_ids(scope: Scope, query: Query, offset: int, count: int) -> list[int
     if scope.study_pk is not None:
         return _taken(query.level, [_of_study(scope, query)], offset, count, within=True)
     found = reach(scope)
-    with bounded(SECONDS if query.conditions and not query.is_exact else None):
+    long = offset >= JUMP_FROM or (query.conditions and not query.is_exact)
+    with bounded(SECONDS if long else None):
         day = None
         if _counts_days(query, found, offset):
             day, offset = _jump(query, found, offset)
@@ -161,7 +164,7 @@ def _parts(query: Query, found: Reach) -> list[QuerySet[Any]]:
     if found.sites:
         few = None if query.is_exact else _few(query, found.sites)
         modalities = query.modalities if query.level is Level.STUDY else []
-        if few is not None:
+        if few is not None or BELOW & query.values.keys():
             parts = [_from_few(query, found.sites, few)]
         elif (
             modalities
@@ -184,8 +187,7 @@ def _by_site(query: Query, sites: list[int]) -> list[QuerySet[Any]]:
     rows = MODELS[query.level].objects.filter(query.condition() & _text(query, at))
     if len(sites) > MAX_PARTS:
         return [rows.filter(**{f"{at}site_id__in": sites})]
-    own = ["site_id"] if query.level is Level.INSTANCE else []
-    return [rows.filter(**dict.fromkeys((f"{at}site_id", *own), site)) for site in sites]
+    return [rows.filter(**{f"{at}site_id": site}) for site in sites]
 
 
 def _by_modality(query: Query, sites: list[int], modalities: list[str]) -> list[QuerySet[Any]]:
@@ -227,10 +229,18 @@ def _few(query: Query, sites: list[int]) -> Any:
 
 
 def _from_few(query: Query, sites: list[int], few: Any) -> QuerySet[Any]:
-    """The sum hides the site from SQLite's planner, which would rather read the whole site."""
+    """Studies of a subquery, or what UIDs name, by an index of their own.
+
+    The sum hides the site from SQLite's planner, which would rather read the whole site.
+    """
     at = prefix(query.level, Level.STUDY)
     rows = MODELS[query.level].objects.alias(at_site=F(f"{at}site_id") + 0)
-    return rows.filter(query.condition(), **{f"{at}id__in": few, "at_site__in": sites})  # type: ignore[no-any-return]
+    rows = rows.filter(query.condition(), at_site__in=sites)
+    if few is not None:
+        rows = rows.filter(**{f"{at}id__in": few})
+    if "SOPInstanceUID" in query.values:
+        rows = rows.filter(site_id__in=sites)
+    return rows  # type: ignore[no-any-return]
 
 
 # Deep pages
