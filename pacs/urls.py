@@ -14,3 +14,5 @@ urlpatterns = [
     path("", include("pacs.accounts.urls")),
     path("", include("studies.urls")),
 ]
+
+handler404 = "pacs.not_found.not_found"

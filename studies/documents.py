@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db.models import Min, Q, TextField
-from django.db.models.fields.json import KeyTransform
+from django.db.models import F, Func, JSONField, Min, Q, TextField
 from django.db.models.functions import Cast
 
 from studies import cachefiles
@@ -128,6 +127,22 @@ UID_COLUMNS = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
 AT_ONCE = 500
 
 
+class Element(Func):
+    """An element of a document. Django's own transform takes a tag for a place in a list."""
+
+    output_field = JSONField()
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(F("body"))
+        self._tag = tag
+
+    def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_options: Any) -> Any:
+        column, parameters = compiler.compile(self.get_source_expressions()[0])
+        if connection.vendor == "sqlite":
+            return f"JSON_EXTRACT({column}, %s)", [*parameters, f'$."{self._tag}"']
+        return f"({column} -> %s)", [*parameters, self._tag]
+
+
 class Accepts(Protocol):
     """A condition on an element of DICOM JSON."""
 
@@ -174,7 +189,7 @@ def search(
     tops = sorted({path[0] for path in tag_query})
     found: set[Key] = set()
     for rows, columns in _of_keys(among):
-        elements = {f"e{number}": KeyTransform(tag, "body") for number, tag in enumerate(tops)}
+        elements = {f"e{number}": Element(tag) for number, tag in enumerate(tops)}
         present = Q(*(Q(**{f"{name}__isnull": False}) for name in elements))
         matching = rows.order_by().annotate(**elements).filter(present)
         for row in matching.values_list(*columns, *elements).iterator(2000):

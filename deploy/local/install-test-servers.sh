@@ -10,15 +10,19 @@ source "$here/apt.sh"
 
 missing=()
 services=()
+# lacks PACKAGE [SERVICE]
+lacks() {
+    missing+=("$1")
+    [ -z "${2:-}" ] || services+=("$2")
+}
 # need COMMAND PACKAGE [SERVICE]
 need() {
-    if ! PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; then
-        missing+=("$2")
-        [ -z "${3:-}" ] || services+=("$3")
-    fi
+    PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null || lacks "${@:2}"
 }
-# need_file PATH PACKAGE
-need_file() { compgen -G "$1" >/dev/null || missing+=("$2"); }
+# need_file PATH PACKAGE [SERVICE]
+need_file() {
+    compgen -G "$1" >/dev/null || lacks "${@:2}"
+}
 
 need Orthanc orthanc
 need_file /usr/share/orthanc/plugins/libOrthancDicomWeb.so orthanc-dicomweb
@@ -27,7 +31,7 @@ need dcmsend dcmtk
 need chromium chromium
 need redis-server redis-server redis-server
 need wrk wrk
-need_file '/usr/lib/postgresql/*/bin/initdb' postgresql
+need_file '/usr/lib/postgresql/*/bin/initdb' postgresql postgresql
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_file /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf fonts-noto-core
 need_file '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' fonts-noto-cjk
