@@ -96,7 +96,7 @@ def test_dicomweb_client_stores_searches_and_retrieves(portal: Portal, client, s
     "name",
     [
         "JPEG2000.dcm",
-        "JPGLosslessP14SV1_1s_1f_8b.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
         "SC_rgb_rle_2frame.dcm",
         "examples_ybr_color.dcm",
     ],
