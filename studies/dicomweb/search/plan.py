@@ -28,7 +28,6 @@ from studies.dicomweb.search.keys import Level, prefix
 from studies.dicomweb.search.parse import Query
 from studies.models import Instance, Series, Study, StudyDayCount, StudyModality
 
-FEW = 10_000
 MAX_PARTS = 200
 JUMP_FROM = 2_000
 SECONDS = 10.0
@@ -223,9 +222,9 @@ def _few(query: Query, sites: list[int]) -> Any:
         among = Study.objects.filter(
             site_id__in=sites, **{f"{column}__gte": start, f"{column}__lt": start + "\U0010ffff"}
         ).values("id")
-        if among[: FEW + 1].count() <= FEW:
+        if among[: searchindex.FEW + 1].count() <= searchindex.FEW:
             return among
-    return searchindex.text_candidates(query.words, FEW, connection)
+    return searchindex.text_candidates(query.words, searchindex.FEW, connection)
 
 
 def _from_few(query: Query, sites: list[int], few: Any) -> QuerySet[Any]:
