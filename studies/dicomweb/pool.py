@@ -33,7 +33,7 @@ class Pool:
         finally:
             self._under_way -= 1
 
-    def later(self, job: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+    def later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
         """Start a job that nobody waits for; it must see to its own errors."""
         self._executor.submit(self._do, job, *args, **kwargs)
 
