@@ -35,7 +35,7 @@ class Pool:
 
     def later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
         """Start a job that nobody waits for; it must see to its own errors."""
-        self._executor.submit(self._do, job, *args, **kwargs)
+        self._executor.submit(lambda: self._do(job, *args, **kwargs))
 
     async def _run(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
