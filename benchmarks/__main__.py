@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import arrival, retrieval, worklist
+from benchmarks import arrival, qido, rendered, retrieval, stow, worklist
 from benchmarks.http import Row
 from studies.demo import synth
 from tests.servers.stack import Stack
@@ -71,6 +71,22 @@ def measure_retrieval(bench: Bench) -> Found:
     )
 
 
+def measure_stow(bench: Bench) -> Found:
+    return stow.measure(bench.stack, bench.token, bench.slices)
+
+
+def measure_rendered(bench: Bench) -> Found:
+    stack, token = bench.stack, bench.token
+    radiographs = rendered.radiographs(bench.folder)
+    stack.storescu(radiographs)
+    rendered.until_archived(stack, token, radiographs)
+    return rendered.measure(stack, token, bench.slices, radiographs)
+
+
+def measure_qido(bench: Bench) -> Found:
+    return qido.measure(bench.folder)
+
+
 def measure_worklist(bench: Bench) -> Found:
     return worklist.measure(bench.stack, bench.cookie, bench.slug)
 
@@ -78,6 +94,9 @@ def measure_worklist(bench: Bench) -> Found:
 PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] = {
     "arrival": (measure_arrival, arrival.table_rows),
     "retrieval": (measure_retrieval, retrieval.table_rows),
+    "rendered": (measure_rendered, rendered.table_rows),
+    "stow": (measure_stow, stow.table_rows),
+    "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
 }
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydicom import dcmread
 
-from benchmarks.http import Target, portal_target
+from benchmarks.http import Row, Target, portal_target
 from studies.demo.synth import synthetic_uid
 from tests.servers.orthanc import OrthancServer
 from tests.servers.stack import Stack
@@ -138,7 +138,7 @@ def _basic(orthanc: OrthancServer) -> dict[str, str]:
     return {"Authorization": f"Basic {text}"}
 
 
-def table_rows(found: dict[str, float]) -> list[tuple[str, str, str, str]]:
+def table_rows(found: dict[str, float]) -> list[Row]:
     """Rows of the table: work, Orthanc, portal, ratio."""
     rows = []
     words: dict[str, Callable[[str], str]] = {
@@ -152,7 +152,7 @@ def table_rows(found: dict[str, float]) -> list[tuple[str, str, str, str]]:
             for name, suffix in (("portal", ""), ("production", "; two uvicorn processes")):
                 ours = found[f"{name}_{kind}_per_s_{connections}"]
                 rows.append(
-                    (
+                    Row(
                         line(count) + suffix,
                         f"{theirs:.0f}/s",
                         f"{ours:.0f}/s",

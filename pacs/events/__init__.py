@@ -35,7 +35,7 @@ def publish(type: str, *, site: int, study: int | None = None, **extra: Any) -> 
 
     from pacs.events.models import SiteEvent, SiteSequence
 
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if not SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1):
             SiteSequence.objects.get_or_create(site_id=site)
             SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1)

@@ -93,7 +93,9 @@ class Supervisor:
                 self.console.say(f"  - {item}")
             self.console.say(orthanc.HOW_TO_INSTALL)
         if not installation.binary:
-            self.console.say("The portal starts without Orthanc; images come in by upload (docs/dicomweb.md).")
+            self.console.say(
+                "The portal starts without Orthanc; images come in by upload (docs/dicomweb.md)."
+            )
             return []
         local = orthanc.LocalOrthanc(self.environment)
         configuration = local.write_configuration(installation)

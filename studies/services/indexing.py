@@ -98,12 +98,7 @@ class Batch:
     def write(self, prepared: Sequence[Prepared]) -> list[StoreResult]:
         """Rows for every file, in order; results in the same order."""
         uids = [p.gate.sop_instance_uid for p in prepared if p.gate is not None]
-        self.known = {
-            row.sop_instance_uid: row
-            for row in Instance.objects.filter(
-                site=self.site, sop_instance_uid__in=uids
-            ).select_related("series")
-        }
+        self.known = self._stored_already(uids)
         results = [self._one(file) for file in prepared]
         Instance.objects.bulk_create(self.fresh.values(), batch_size=100)
         documents.replace_many(self.documents)
@@ -111,6 +106,15 @@ class Batch:
             if study.stored:
                 self._finish(study)
         return results
+
+    def _stored_already(self, uids: list[str]) -> dict[str, Instance]:
+        """Rows under these UIDs. Mostly there are none, which a look at the index alone tells."""
+        there = Instance.objects.filter(site=self.site, sop_instance_uid__in=uids)
+        found = list(there.values_list("pk", flat=True))
+        if not found:
+            return {}
+        rows = Instance.objects.filter(pk__in=found).select_related("series")
+        return {row.sop_instance_uid: row for row in rows}
 
     def _one(self, file: Prepared) -> StoreResult:
         from studies.services.ingest import StoreResult
@@ -259,23 +263,29 @@ class Batch:
 
     def _series(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> Series:
         uid = gate.series_instance_uid
-        if uid not in study.series:
-            study.series[uid], _ = Series.objects.get_or_create(
-                study=study.row,
-                series_instance_uid=uid,
-                defaults={
-                    "modality": clip(facts.modality, 16),
-                    "series_number": _int32(facts.series_number),
-                    "series_description": clip(facts.series_description, 256),
-                    "body_part_examined": clip(facts.body_part_examined, 64),
-                    "laterality": clip(facts.laterality, 16),
-                    "protocol_name": clip(facts.protocol_name, 256),
-                    "series_date": clip(facts.series_date, 26),
-                    "series_time": clip(facts.series_time, 28),
-                    **of_document(json.loads(file.document))[1],
-                },
-            )
-        return study.series[uid]
+        if uid in study.series:
+            return study.series[uid]
+        for known in Series.objects.filter(study=study.row, series_instance_uid=uid):
+            study.series[uid] = known
+            return known
+        series, is_new = Series.objects.get_or_create(
+            study=study.row,
+            series_instance_uid=uid,
+            defaults={
+                "modality": clip(facts.modality, 16),
+                "series_number": _int32(facts.series_number),
+                "series_description": clip(facts.series_description, 256),
+                "body_part_examined": clip(facts.body_part_examined, 64),
+                "laterality": clip(facts.laterality, 16),
+                "protocol_name": clip(facts.protocol_name, 256),
+                "series_date": clip(facts.series_date, 26),
+                "series_time": clip(facts.series_time, 28),
+                **of_document(json.loads(file.document))[1],
+            },
+        )
+        study.series[uid] = series
+        study.row.number_of_series += is_new
+        return series
 
     def _instance(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> Instance:
         series = self._series(study, file, gate, facts)
@@ -332,7 +342,6 @@ class Batch:
         was_over = row.arrival != Arrival.RECEIVING
         was_complete = row.arrival == Arrival.COMPLETE
         row.number_of_instances += study.stored
-        row.number_of_series = Series.objects.filter(study=row).count()
         found = set(row.modality_list) | {m for m in study.modalities if m}
         row.modalities = clip("/".join(sorted(found)), 64)
         row.last_received_at = self.now

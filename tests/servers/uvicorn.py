@@ -22,9 +22,8 @@ class DataPlaneProcesses:
         self.child = ChildServer(stack.data_dir / f"uvicorn-{self.port}.log")
 
     def __enter__(self) -> DataPlaneProcesses:
-        command = [sys.executable, "-m", "uvicorn", "pacs.asgi:application"]
-        command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", str(self._count), "--log-level", "warning", "--no-access-log"]
+        command = [sys.executable, "-m", "pacs.dataplane", "--port", str(self.port)]
+        command += ["--workers", str(self._count)]
         self.child.launch(command, env=self._stack.variables(), cwd=CHECKOUT)
         self._wait(60)
         return self
