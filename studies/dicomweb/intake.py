@@ -16,7 +16,7 @@ from studies.dicom.payload import Payload, TooLargeError
 from studies.dicomweb.authority import Identity
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.store_response import FAILURES, Failure, Fate
-from studies.services import group_commit, ingest
+from studies.services import ingest
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +144,7 @@ class Intake:
     async def _write(self, ready: list[tuple[Fate, ingest.Prepared]]) -> None:
         try:
             results = await self._stores.run(
-                group_commit.commit,
+                ingest.commit,
                 [prepared for _, prepared in ready],
                 actor=self._identity.actor,
                 address=self._identity.address,

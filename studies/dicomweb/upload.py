@@ -17,7 +17,7 @@ from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.intake import source_of
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.spool import Spool
-from studies.services import group_commit, ingest
+from studies.services import ingest
 
 STATUS = {"stored": 201, "duplicate": 200, "quarantined": 202}
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
@@ -64,7 +64,7 @@ def _store(spool: Spool, identity: Identity, site: Site, expected: str) -> dict[
         prepared = ingest.prepare(payload, source=source_of(identity, "upload"), site_id=site.pk)
     finally:
         payload.close()
-    result = group_commit.commit(
+    result = ingest.commit(
         [prepared],
         actor=identity.actor,
         address=identity.address,
