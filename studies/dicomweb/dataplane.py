@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 
 from pacs.accounts.models import Scope as TokenScope
-from studies.dicomweb import authority, capabilities, cors
+from studies.dicomweb import authority, capabilities, cors, servers
 from studies.dicomweb.authority import Authority, StudyRef
 from studies.dicomweb.bulkdata import PATH, BulkData
 from studies.dicomweb.errors import (
@@ -31,6 +31,7 @@ from studies.dicomweb.metadata import Metadata
 from studies.dicomweb.negotiation import DICOM_JSON, accepts
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.rendered import Rendered
+from studies.dicomweb.rows import Rows
 from studies.dicomweb.search.keys import Level
 from studies.dicomweb.search.parse import parse
 from studies.dicomweb.search.results import Found, search_all, search_study
@@ -86,11 +87,14 @@ class DataPlane:
         self._metadata = Metadata(self._quick, self._instances)
         self._rendered = Rendered(self._quick, self._pictures, self._instances)
         self._wado_uri = WadoUri(self._authority, self._instances, self._wado, self._rendered)
-        self._upload = Upload(self._quick, self._stores)
-        self._stow = Stow(self._quick, self._stores)
+        rows = Rows(self._stores)
+        self._upload = Upload(self._quick, self._stores, rows)
+        self._stow = Stow(self._quick, self._stores, rows)
         authority.connect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            servers.no_delay(send)
         path: str = scope.get("path", "")
         if scope["type"] != "http" or not path.startswith(("/dicom-web", "/api/dicom/", "/wado")):
             await self._fallback(scope, receive, send)

@@ -15,6 +15,7 @@ from studies.dicom.gate import Gate
 from studies.dicom.payload import Payload, TooLargeError
 from studies.dicomweb.authority import Identity
 from studies.dicomweb.pool import Pool
+from studies.dicomweb.rows import Rows
 from studies.dicomweb.store_response import FAILURES, Failure, Fate
 from studies.services import ingest
 
@@ -44,12 +45,18 @@ class Intake:
     """Takes files in order. `put` waits while enough are under way; `settle` ends it, always."""
 
     def __init__(
-        self, stores: Pool, identity: Identity, site: Site, study_instance_uid: str | None
+        self,
+        stores: Pool,
+        rows: Rows,
+        identity: Identity,
+        site: Site,
+        study_instance_uid: str | None,
     ) -> None:
         self.fates: list[Fate] = []
         self.troubled = False
         """Whether something failed that is not the files' fault."""
         self._stores = stores
+        self._rows = rows
         self._identity = identity
         self._site = site
         self._study_instance_uid = study_instance_uid
@@ -143,13 +150,7 @@ class Intake:
 
     async def _write(self, ready: list[tuple[Fate, ingest.Prepared]]) -> None:
         try:
-            results = await self._stores.run(
-                ingest.commit,
-                [prepared for _, prepared in ready],
-                actor=self._identity.actor,
-                address=self._identity.address,
-                session_key=self._identity.principal.session_key,
-            )
+            results = await self._rows.commit(self._identity, [prepared for _, prepared in ready])
         except Exception as error:
             log.error("not committed", error=type(error).__name__, files=len(ready))
             self.troubled = True

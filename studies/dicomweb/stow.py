@@ -19,6 +19,7 @@ from studies.dicomweb.intake import Intake
 from studies.dicomweb.multipart import PLAIN, Mark, Parser, PartBegin, content_type
 from studies.dicomweb.negotiation import DICOM, DICOM_JSON, accepts
 from studies.dicomweb.pool import Pool
+from studies.dicomweb.rows import Rows
 from studies.dicomweb.spool import Spool
 from studies.dicomweb.store_response import body_of, status_of
 from studies.dicomweb.stow_models import ModelParts
@@ -52,9 +53,10 @@ class Form:
 class Stow:
     """Takes images of any number of studies."""
 
-    def __init__(self, quick: Pool, stores: Pool) -> None:
+    def __init__(self, quick: Pool, stores: Pool, rows: Rows) -> None:
         self._quick = quick
         self._stores = stores
+        self._rows = rows
 
     async def receive(
         self, exchange: Exchange, identity: Identity, slug: str | None, study: str | None
@@ -68,7 +70,7 @@ class Stow:
         parser = None if form.boundary is None else Parser(form.boundary)
         named = exchange.headers.get("x-lightbox-site", "")
         site = await self._quick.run(audited_destination, identity, slug, named)
-        intake = Intake(self._stores, identity, site, study)
+        intake = Intake(self._stores, self._rows, identity, site, study)
         try:
             if parser is None:
                 await self._one(exchange, intake)

@@ -16,6 +16,7 @@ from studies.dicomweb.errors import BadRequestError, MediaTypeError, TooLargeErr
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.intake import source_of
 from studies.dicomweb.pool import Pool
+from studies.dicomweb.rows import Rows
 from studies.dicomweb.spool import Spool
 from studies.services import ingest
 
@@ -26,9 +27,10 @@ DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 class Upload:
     """Takes one file a request."""
 
-    def __init__(self, quick: Pool, stores: Pool) -> None:
+    def __init__(self, quick: Pool, stores: Pool, rows: Rows) -> None:
         self._quick = quick
         self._stores = stores
+        self._rows = rows
 
     async def receive(self, exchange: Exchange, identity: Identity) -> None:
         """201 stored, 200 duplicate, 202 quarantined; refuses before it reads the body."""
@@ -50,26 +52,24 @@ class Upload:
         try:
             async for chunk in exchange.body():
                 await spool.write(chunk)
-            answer = await self._stores.run(_store, spool, identity, site, expected.lower())
+            prepared = await self._stores.run(_prepare, spool, identity, site, expected.lower())
         finally:
             spool.close()
-        await exchange.json(STATUS[answer["outcome"]], answer)
+        result = (await self._rows.commit(identity, [prepared]))[0]
+        await exchange.json(STATUS[result.outcome], _words(result))
 
 
-def _store(spool: Spool, identity: Identity, site: Site, expected: str) -> dict[str, Any]:
+def _prepare(spool: Spool, identity: Identity, site: Site, expected: str) -> ingest.Prepared:
     payload = spool.payload()
     try:
         if expected and payload.sha256 != expected:
             raise BadRequestError("The body is not the one that X-Content-SHA256 names.")
-        prepared = ingest.prepare(payload, source=source_of(identity, "upload"), site_id=site.pk)
+        return ingest.prepare(payload, source=source_of(identity, "upload"), site_id=site.pk)
     finally:
         payload.close()
-    result = ingest.commit(
-        [prepared],
-        actor=identity.actor,
-        address=identity.address,
-        session_key=identity.principal.session_key,
-    )[0]
+
+
+def _words(result: ingest.StoreResult) -> dict[str, Any]:
     return {
         "outcome": result.outcome,
         "reason": None if result.reason is None else str(result.reason),
