@@ -17,7 +17,9 @@ from typing import Any
 from studies.dicomweb import servers
 from studies.dicomweb.errors import BusyError
 
-LIMIT = 256 * 2**20
+LIMIT = 96 * 2**20
+"""Servers copy what they send: the process may hold some times as much for a moment."""
+
 STREAM = 2 * 2**20
 MAX_WAITING = 4096
 WAIT_SECONDS = 10.0
