@@ -79,6 +79,25 @@ def test_orthanc_pushes_with_user_and_password(
     assert portal.count(study) == 0
 
 
+def test_orthanc_pushes_stable_studies_by_itself(
+    portal: Portal, series: Callable[..., tuple[list[Path], str]], tmp_path: Path
+) -> None:
+    """With the Lua script of docs/orthanc.md."""
+    text = Path("docs/orthanc.md").read_text()
+    script = tmp_path / "push.lua"
+    script.write_text(text.partition("```lua\n")[2].partition("```")[0].replace("\n   ", "\n"))
+    server = {
+        "Url": f"{portal.stack.base_url}/dicom-web/",
+        "HttpHeaders": {"Authorization": f"Bearer {portal.tokens['technician']}"},
+    }
+    files, study = series(3)
+    orthanc = pushing(tmp_path / "orthanc", portal, server)
+    orthanc.options["LuaScripts"] = [str(script)]
+    with orthanc:
+        orthanc.storescu(files)
+        portal.wait_count(study, 3)
+
+
 def test_orthanc_hears_of_a_refusal(
     portal: Portal, series: Callable[..., tuple[list[Path], str]], tmp_path: Path
 ) -> None:
