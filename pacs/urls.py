@@ -13,4 +13,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("pacs.accounts.urls")),
     path("", include("studies.urls")),
+    path("", include("agents.urls")),
 ]
