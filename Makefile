@@ -15,7 +15,8 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 fingerprint = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 RUNTIME := $(VENV)/.runtime-$(call fingerprint,requirements.txt)
-DEV := $(VENV)/.dev-$(call fingerprint,requirements.txt requirements-dev.txt)
+DEV := $(VENV)/.dev-$(call fingerprint,requirements.txt requirements-dev.txt \
+	agents/site/requirements.txt)
 NODE_MODULES := static/node_modules/.installed-$(call fingerprint,static/package-lock.json)
 FRONT_SOURCES := $(shell find static -path static/node_modules -prune -o -path static/dist -prune \
 	-o -type f -print 2>/dev/null)
