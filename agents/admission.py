@@ -11,6 +11,8 @@ from django.utils import timezone
 from agents.limits import RateLimit
 from agents.models import KEY_PREFIX, Agent, AgentKey, digest_of
 from pacs import audit
+from pacs.accounts.models import Scope
+from pacs.accounts.principal import Principal
 
 USED_STEP = timedelta(minutes=1)
 MAX_HEADER = 1024
@@ -54,6 +56,25 @@ def admit(authorization: str, query: str, address: str) -> Admitted | None:
     if key.last_used_at is None or key.last_used_at < now - USED_STEP:
         AgentKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return Admitted(key.agent, key.pk, address)
+
+
+def uploader(secret: str) -> tuple[Principal | None, float]:
+    """Whose key this is on the data plane, and its seconds left: it stores at its site only."""
+    key = AgentKey.find(secret)
+    if key is None:
+        return None, 0
+    agent = key.agent
+    who = Principal(
+        user_id=0,
+        username=f"agent {agent.pk}",
+        is_superuser=False,
+        whole_sites=frozenset(),
+        grant_sites=frozenset(),
+        upload_sites=frozenset({agent.site_id}),
+        scopes=frozenset({Scope.WRITE.value}),
+        session_key=f"token:agent:{agent.pk}",
+    )
+    return who, (key.expires_at - timezone.now()).total_seconds()
 
 
 def still_admitted(connections: list[tuple[int, str]]) -> set[int]:
