@@ -15,3 +15,5 @@ urlpatterns = [
     path("", include("studies.urls")),
     path("", include("agents.urls")),
 ]
+
+handler404 = "pacs.not_found.not_found"

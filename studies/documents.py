@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db.models import Min, Q, TextField
-from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Cast
+from django.db.models import F, Func, JSONField, Min, Q, TextField, Value
+from django.db.models.functions import Cast, Coalesce
 
 from studies import cachefiles
 from studies.models import MetadataDocument, Series
@@ -128,6 +127,22 @@ UID_COLUMNS = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
 AT_ONCE = 500
 
 
+class Element(Func):
+    """An element of a document. Django's own transform takes a tag for a place in a list."""
+
+    output_field = JSONField()
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(F("body"))
+        self._tag = tag
+
+    def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_options: Any) -> Any:
+        column, parameters = compiler.compile(self.get_source_expressions()[0])
+        if connection.vendor == "sqlite":
+            return f"JSON_EXTRACT({column}, %s)", [*parameters, f'$."{self._tag}"']
+        return f"({column} -> %s)", [*parameters, self._tag]
+
+
 class Accepts(Protocol):
     """A condition on an element of DICOM JSON."""
 
@@ -135,7 +150,11 @@ class Accepts(Protocol):
 
 
 def _of_keys(keys: Collection[Key]) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """Rows of these keys in some statements of bounded size, with the columns of a key."""
+    """Rows of these keys in some statements of bounded size, with the columns of a key.
+
+    Each goes by one list alone: an index over two lists would be asked for every pair. The rows
+    may hold more than the keys.
+    """
     by_site: dict[int, list[Key]] = {}
     for key in keys:
         by_site.setdefault(key[0], []).append(key)
@@ -143,12 +162,15 @@ def _of_keys(keys: Collection[Key]) -> Iterator[tuple[Any, tuple[str, ...]]]:
         columns = ("site_id", *UID_COLUMNS[: len(of_site[0]) - 1])
         for start in range(0, len(of_site), AT_ONCE):
             some = of_site[start : start + AT_ONCE]
-            uids = {
-                f"{column}__in": {key[place] for key in some}
-                for place, column in enumerate(columns)
-                if place
-            }
-            yield MetadataDocument.objects.filter(site_id=site_id, **uids), columns
+            rows = MetadataDocument.objects.filter(site_id=site_id)
+            if len(columns) == 4:
+                rows = rows.filter(sop_instance_uid__in=[key[3] for key in some])
+            else:
+                rows = rows.filter(study_instance_uid__in={key[1] for key in some})
+            if len(columns) == 3:
+                of_series = Coalesce("series_instance_uid", Value(""))
+                rows = rows.alias(of_series=of_series).filter(of_series__in={k[2] for k in some})
+            yield rows, columns
 
 
 def first_of_each(keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
@@ -174,7 +196,7 @@ def search(
     tops = sorted({path[0] for path in tag_query})
     found: set[Key] = set()
     for rows, columns in _of_keys(among):
-        elements = {f"e{number}": KeyTransform(tag, "body") for number, tag in enumerate(tops)}
+        elements = {f"e{number}": Element(tag) for number, tag in enumerate(tops)}
         present = Q(*(Q(**{f"{name}__isnull": False}) for name in elements))
         matching = rows.order_by().annotate(**elements).filter(present)
         for row in matching.values_list(*columns, *elements).iterator(2000):

@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 
 import django_filters
 from django import forms
+from django.db import connection
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 from django.http import QueryDict
 from django.utils import timezone
 
 from pacs.accounts.models import Site
+from studies import searchindex
 from studies.dicom.charset import search_key
 from studies.models import Arrival, ReadingState, Study
 
@@ -234,6 +236,9 @@ class WorklistFilter(django_filters.FilterSet):
         return queryset if self.site_ids is None else queryset.filter(site_id__in=self.site_ids)
 
     def by_text(self, queryset: StudyQuerySet, name: str, value: str) -> StudyQuerySet:
+        candidates = searchindex.text_candidates(self.words, searchindex.FEW, connection)
+        if candidates is not None:
+            queryset = queryset.filter(pk__in=candidates)
         for word in self.words:
             queryset = queryset.filter(search_text__contains=word)
         return queryset

@@ -15,6 +15,8 @@ from django.db.models.expressions import RawSQL
 
 TRIGRAM = 3
 MAX_TRIGRAMS = 24
+# So many rows are sooner looked up and sorted than met by reading a million in order.
+FEW = 10_000
 FOLD_ABOVE = 20_000
 TABLES = frozenset({"studies_study", "studies_studymodality", "studies_studydaycount"})
 NO_TRIGRAMS = (

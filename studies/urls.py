@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from studies.api_schema import SchemaView
 from studies.views import arrival, quarantine, send_api, sends, viewer, worklist
 from studies.webhooks import OrthancWebhookView
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/destinations/", send_api.DestinationListView.as_view(), name="destinations"),
     path("api/sends/", send_api.SendListView.as_view(), name="api-sends"),
     path("api/sends/<int:pk>/", send_api.SendView.as_view(), name="api-send"),

@@ -10,6 +10,13 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,6 +33,9 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return f"sha256={digest.hexdigest()}"
 
 
+PROBLEM = inline_serializer("Problem", {"error": serializers.CharField()})
+
+
 class OrthancWebhookView(APIView):
     """`POST /api/orthanc/webhook/`, answered before any work is done.
 
@@ -37,6 +47,30 @@ class OrthancWebhookView(APIView):
     permission_classes: Any = ()
     http_method_names = ("post", "options")
 
+    @extend_schema(
+        operation_id="orthanc_webhook",
+        auth=[],
+        parameters=[
+            OpenApiParameter("X-Orthanc-Server", str, "header", required=True),
+            OpenApiParameter("X-Orthanc-Timestamp", str, "header", required=True),
+            OpenApiParameter("X-Orthanc-Signature", str, "header", required=True),
+        ],
+        request=inline_serializer(
+            "Hint", {"events": serializers.ListField(child=serializers.JSONField(), required=False)}
+        ),
+        responses={
+            202: inline_serializer("Accepted", {"accepted": serializers.BooleanField()}),
+            **{
+                status: OpenApiResponse(PROBLEM, words)
+                for status, words in {
+                    400: "No JSON object with a list of events.",
+                    401: "Signature or server are not right.",
+                    409: "The clocks differ by more than five minutes.",
+                    413: "More than 64 KB.",
+                }.items()
+            },
+        },
+    )
     def post(self, request: Request) -> Response:
         body = self._body(request)
         if body is None:

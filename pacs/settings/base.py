@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from pacs.settings.env import envbool, envint, envlist, envstr
+from pacs.settings.env import envbool, envint, envlist, envorigins, envstr
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = Path(envstr("PACS_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -27,6 +27,7 @@ ALLOWED_HOSTS = envlist("PACS_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = envlist("PACS_TRUSTED_ORIGINS")
 PACS_TRUSTED_PROXIES = envint("PACS_TRUSTED_PROXIES", 0)
 PUBLIC_URL = envstr("PACS_PUBLIC_URL")
+CORS_ORIGINS: list[str] = envorigins("PACS_CORS_ORIGINS")
 
 INSTALLED_APPS = [
     "daphne",
@@ -57,6 +58,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pacs.cors.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -312,6 +314,22 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "rest_framework.views.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Lightbox PACS",
+    "DESCRIPTION": "REST API and DICOMweb (DICOM PS3.18) of a PACS portal.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "SendState": "studies.sending.models.State",
+        "DestinationKind": "studies.sending.models.Kind",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "studies.api_schema.add_data_plane",
+    ],
 }
 
 LANGUAGE_CODE = "en"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -48,3 +49,18 @@ def envint(name: str, default: int, minimum: int = 0) -> int:
 def envlist(name: str, default: str = "") -> list[str]:
     """Comma-separated values without empty ones."""
     return [part.strip() for part in envstr(name, default).split(",") if part.strip()]
+
+
+def envorigins(name: str) -> list[str]:
+    """Comma-separated origins such as https://viewer.example: scheme, host and port, no more."""
+    found = envlist(name)
+    for origin in found:
+        parts = urlsplit(origin)
+        whole = f"{parts.scheme}://{parts.netloc}".lower()
+        if parts.scheme not in {"http", "https"} or not parts.hostname or origin != whole:
+            raise ImproperlyConfigured(
+                f"{name} takes origins such as https://viewer.example, one by one, not {origin!r}"
+            )
+        if "*" in origin or "@" in origin:
+            raise ImproperlyConfigured(f"{name} takes no wildcard and no password: {origin!r}")
+    return found

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
 
 from pacs.accounts.models import Scope as TokenScope
-from studies.dicomweb import authority
+from studies.dicomweb import authority, capabilities, cors
 from studies.dicomweb.authority import Authority, StudyRef
 from studies.dicomweb.bulkdata import PATH, BulkData
 from studies.dicomweb.errors import (
@@ -37,6 +38,7 @@ from studies.dicomweb.stow import Stow
 from studies.dicomweb.transcode import Transcoder
 from studies.dicomweb.upload import Upload
 from studies.dicomweb.wado import Wado
+from studies.dicomweb.wado_uri import WadoUri
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +51,11 @@ STUDIES_PATH = re.compile(
     r"(?:/instances/(?P<instance>[^/]+)(?:/frames/(?P<frames>[^/]+))?)?)?)?)?"
     rf"(?:/(?P<what>metadata|rendered|thumbnail|series|instances|bulkdata/{PATH}))?/?"
 )
+URI_PATH = re.compile(r"(?:/dicom-web(?:/sites/(?P<site>[-a-zA-Z0-9_]{1,60}))?)?/wado/?")
+ROOT_PATH = re.compile(r"/dicom-web(?:/sites/(?P<site>[-a-zA-Z0-9_]{1,60}))?/?")
 UID = re.compile(r"[0-9.]{1,64}")
 QUICK_THREADS = 8
 STORE_THREADS = 4
-PICTURE_THREADS = 2
 ALLOW = "GET, HEAD, OPTIONS"
 ALLOW_STORE = "GET, HEAD, POST, OPTIONS"
 ALLOW_UPLOAD = "POST, OPTIONS"
@@ -73,7 +76,7 @@ class DataPlane:
         self._fallback: Asgi = fallback
         self._quick = Pool(QUICK_THREADS, "dataplane")
         self._stores = Pool(STORE_THREADS, "dataplane-store")
-        self._pictures = Pool(PICTURE_THREADS, "dataplane-pictures")
+        self._pictures = Pool(settings.PIXEL_WORKERS, "dataplane-pictures")
         self._authority = Authority(self._quick)
         self._instances = Instances(self._quick)
         self._transcoder = Transcoder(self._instances)
@@ -81,26 +84,35 @@ class DataPlane:
         self._frames = Frames(self._instances, self._transcoder)
         self._bulk_data = BulkData(self._quick, self._instances, self._frames, self._transcoder)
         self._metadata = Metadata(self._quick, self._instances)
-        self._rendered = Rendered(self._pictures, self._instances)
+        self._rendered = Rendered(self._quick, self._pictures, self._instances)
+        self._wado_uri = WadoUri(self._authority, self._instances, self._wado, self._rendered)
         self._upload = Upload(self._quick, self._stores)
         self._stow = Stow(self._quick, self._stores)
         authority.connect()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith(("/dicom-web/", "/api/dicom/")):
+        if scope["type"] != "http" or not path.startswith(("/dicom-web", "/api/dicom/", "/wado")):
             await self._fallback(scope, receive, send)
             return
         route = STUDIES_PATH.fullmatch(path)
-        if route is None and path not in UPLOAD_PATHS:
+        uri = URI_PATH.fullmatch(path)
+        root = ROOT_PATH.fullmatch(path)
+        if route is None and uri is None and root is None and path not in UPLOAD_PATHS:
             await self._fallback(scope, receive, send)
             return
         exchange = Exchange(scope, receive, send)
         try:
-            if exchange.method == "OPTIONS":
-                allow = _allow(route) if route else ALLOW_UPLOAD
+            if await cors.answered(exchange):
+                pass
+            elif exchange.method == "OPTIONS":
+                allow = _allow(route) if route else ALLOW if uri or root else ALLOW_UPLOAD
                 await exchange.begin(204, [(b"allow", allow.encode()), NO_STORE])
                 await exchange.end()
+            elif root is not None:
+                await self._describe(exchange, root["site"])
+            elif uri is not None:
+                await self._give_by_uri(exchange, uri["site"])
             elif route is None:
                 await self._take(exchange)
             else:
@@ -153,12 +165,30 @@ class DataPlane:
         elif frames is not None and series_uid is not None and sop_uid is not None:
             if what == "rendered":
                 await self._rendered.rendered(exchange, study, series_uid, sop_uid, frames)
+            elif what == "thumbnail":
+                await self._rendered.thumbnail(exchange, study, series_uid, sop_uid, frames)
             elif what is None:
                 await self._frames.retrieve(exchange, study, series_uid, sop_uid, frames)
             else:
                 raise NotFoundError
         else:
             await self._retrieve(exchange, study, series_uid, sop_uid, what)
+
+    async def _give_by_uri(self, exchange: Exchange, site: str | None) -> None:
+        if exchange.method not in {"GET", "HEAD"}:
+            raise MethodError(ALLOW)
+        exchange.identity = identity = await self._authority.identify(exchange)
+        identity.require(TokenScope.READ)
+        await self._wado_uri.retrieve(exchange, identity, site)
+
+    async def _describe(self, exchange: Exchange, site: str | None) -> None:
+        if exchange.method not in {"GET", "HEAD"}:
+            raise MethodError(ALLOW)
+        exchange.identity = identity = await self._authority.identify(exchange)
+        identity.require(TokenScope.READ)
+        accepts(exchange.headers.get("accept", ""), "application/json", DICOM_JSON)
+        found = await self._quick.run(capabilities.describe, identity.principal, site)
+        await exchange.json(200, found)
 
     async def _retrieve(
         self,
@@ -172,12 +202,12 @@ class DataPlane:
             await self._wado.instances(exchange, study, series_uid, sop_uid)
         elif what == "metadata":
             await self._metadata.retrieve(exchange, study, series_uid, sop_uid)
-        elif what == "thumbnail" and series_uid is not None:
+        elif what == "rendered":
+            await self._rendered.rendered(exchange, study, series_uid, sop_uid)
+        elif what == "thumbnail":
             await self._rendered.thumbnail(exchange, study, series_uid, sop_uid)
         elif series_uid is None or sop_uid is None:
             raise NotFoundError
-        elif what == "rendered":
-            await self._rendered.rendered(exchange, study, series_uid, sop_uid, "1")
         else:
             path = what.removeprefix("bulkdata/")
             await self._bulk_data.retrieve(exchange, study, series_uid, sop_uid, path)

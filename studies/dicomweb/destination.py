@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pacs import audit
 from pacs.accounts.models import Site
 from pacs.accounts.principal import Principal
+from studies.dicomweb.authority import Identity
 from studies.dicomweb.errors import BadRequestError, ForbiddenError, NotFoundError
 
 
@@ -36,3 +38,19 @@ def destination(principal: Principal, in_path: str | None, in_header: str) -> Si
     if len(found) > 1:
         raise BadRequestError("Name the site: X-Lightbox-Site with its short name.")
     return found[0]
+
+
+def audited_destination(identity: Identity, in_path: str | None, in_header: str) -> Site:
+    """The site, with the attempt to store there in the audit trail, once in ten minutes.
+
+    What was new or refused has an event of its own; a repetition of what is there has only this.
+    """
+    site = destination(identity.principal, in_path, in_header)
+    audit.record_read(
+        "instances.offered",
+        actor=identity.actor,
+        site=site,
+        session_key=identity.principal.session_key,
+        address=identity.address,
+    )
+    return site

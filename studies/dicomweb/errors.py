@@ -69,6 +69,17 @@ class MediaTypeError(DicomWebError):
     words = "This address does not take that Content-Type."
 
 
+class RangeError(DicomWebError):
+    """No byte of the range exists; `length` is how many bytes there are."""
+
+    status = 416
+    words = "The range lies beyond the end."
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.length = length
+
+
 class BusyError(DicomWebError):
     status = 503
     words = "The server cannot do this now. Try again."

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from studies.dicomweb import servers
-from studies.dicomweb.errors import ClientGoneError, DicomWebError, MethodError, SlowClientError
+from studies.dicomweb import cors, servers
+from studies.dicomweb.errors import (
+    ClientGoneError,
+    DicomWebError,
+    MethodError,
+    RangeError,
+    SlowClientError,
+)
 
 if TYPE_CHECKING:
     from studies.dicomweb.authority import Identity
@@ -116,6 +122,8 @@ class Exchange:
             extra.append((b"www-authenticate", b'Bearer realm="Lightbox PACS"'))
         if isinstance(error, MethodError):
             extra.append((b"allow", error.allow.encode()))
+        if isinstance(error, RangeError):
+            extra.append((b"content-range", b"bytes */%d" % error.length))
         if error.status == 503:
             extra.append((b"retry-after", b"2"))
         if self._has_body_left():
@@ -166,8 +174,13 @@ class Exchange:
 
     async def begin(self, status: int, headers: Iterable[Header]) -> None:
         self.started = True
+        marks = cors.headers_for(self)
         await self.send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *ALWAYS]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, *ALWAYS, *marks],
+            }
         )
 
     async def write(self, chunk: bytes) -> None:

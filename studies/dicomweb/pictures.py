@@ -46,9 +46,6 @@ class Picture:
         state = self.state.etag if self.state is not None else ""
         return renderings.cache_file(self.location.etag, self.frames, wanted, state)
 
-    def etag(self, wanted: Rendering) -> str:
-        return f'W/"{self.cache_file(wanted).stem}"'
-
 
 def is_state(location: Location) -> bool:
     """Whether this is a presentation state that can be applied."""
@@ -124,22 +121,30 @@ class Maker:
         self._slow = slow
         self._once = Once()
 
-    async def made(self, picture: Picture, wanted: Rendering) -> bytes:
-        """The encoded picture, from the cache or the decoder. DicomWebError where it cannot be."""
-        path = picture.cache_file(wanted)
-        found = await self._quick.run(renderings.kept, path)
-        if found is not None:
-            return found
-        return await self._once.run(path, lambda: self._slow.run(_make, picture, wanted, path))
+    async def made(self, picture: Picture, wanted: Rendering, path: Path | None = None) -> bytes:
+        """The encoded picture, from the cache or the decoder. DicomWebError where it cannot be.
+
+        `path`: its cache file, where that is known already.
+        """
+        path = path or picture.cache_file(wanted)
+        if renderings.is_kept(path):
+            found = await self._quick.run(renderings.kept, path)
+            if found is not None:
+                return found
+        return await self._once.run(path, lambda: self._make(picture, wanted, path))
+
+    async def _make(self, picture: Picture, wanted: Rendering, path: Path) -> bytes:
+        made = await self._slow.run(_make, picture, wanted)
+        self._quick.later(renderings.keep, path, made)
+        return made
 
 
-def _make(picture: Picture, wanted: Rendering, path: Path) -> bytes:
+def _make(picture: Picture, wanted: Rendering) -> bytes:
     try:
         return renderings.make(
             picture.location.archive_key,
             picture.frames,
             wanted,
-            path,
             span=_span(picture.location, picture.frames) if wanted.kind != GIF else None,
             state_key=picture.state.archive_key if picture.state is not None else "",
         )

@@ -33,6 +33,10 @@ class Pool:
         finally:
             self._under_way -= 1
 
+    def later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Start a job that nobody waits for; it must see to its own errors."""
+        self._executor.submit(lambda: self._do(job, *args, **kwargs))
+
     async def _run(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: self._do(job, *args, **kwargs))

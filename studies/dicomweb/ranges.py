@@ -5,20 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from studies.dicomweb.errors import DicomWebError
+from studies.dicomweb.errors import RangeError
 
 ONE_RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
-
-
-class RangeError(DicomWebError):
-    """No byte of the range exists."""
-
-    status = 416
-    words = "The range lies beyond the end."
-
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self.length = length
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,9 +159,10 @@ class Rendered:
         media_type: str,
     ) -> None:
         """A picture in one part, or 304."""
-        etag = picture.etag(wanted)
+        path = picture.cache_file(wanted)
+        etag = f'W/"{path.stem}"'
         if not await caching.not_modified(exchange, etag, caching.pixels(exchange)):
-            await _send(exchange, media_type, etag, await self._maker.made(picture, wanted))
+            await _send(exchange, media_type, etag, await self._maker.made(picture, wanted, path))
 
     async def send_pdf(self, exchange: Exchange, location: Location, *, multipart: bool) -> None:
         """The PDF of an encapsulated document."""

@@ -62,11 +62,14 @@ class Room:
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn
-        except TimeoutError:
-            raise BusyError from None
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._queue.remove((size, turn))
+            else:
                 self.held -= size
+            if isinstance(error, TimeoutError):
+                raise BusyError from None
             raise
 
     def sent(self, send: Any, size: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pacs.accounts.models import Scope, Site
 from studies.dicomweb import csrf
 from studies.dicomweb.authority import Identity, dicomweb_root
-from studies.dicomweb.destination import destination
+from studies.dicomweb.destination import audited_destination
 from studies.dicomweb.errors import (
     BadRequestError,
     BusyError,
@@ -67,7 +67,7 @@ class Stow:
         form = Form.of(exchange.headers)
         parser = None if form.boundary is None else Parser(form.boundary)
         named = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(destination, identity.principal, slug, named)
+        site = await self._quick.run(audited_destination, identity, slug, named)
         intake = Intake(self._stores, identity, site, study)
         try:
             if parser is None:

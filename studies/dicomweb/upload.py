@@ -11,7 +11,7 @@ from pacs.accounts.models import Scope, Site
 from studies.dicom.errors import WORDS
 from studies.dicomweb import csrf
 from studies.dicomweb.authority import Identity
-from studies.dicomweb.destination import destination
+from studies.dicomweb.destination import audited_destination
 from studies.dicomweb.errors import BadRequestError, MediaTypeError, TooLargeError
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.intake import source_of
@@ -45,7 +45,7 @@ class Upload:
         if expected and DIGEST.fullmatch(expected) is None:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(destination, identity.principal, None, slug)
+        site = await self._quick.run(audited_destination, identity, None, slug)
         spool = Spool(self._stores)
         try:
             async for chunk in exchange.body():

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 
 from studies import archive, cachefiles
 from studies.dicom.pixels.rendering import Rendering
 from studies.services.pixels import pixel_service
+
+log = structlog.get_logger(__name__)
 
 
 def folder() -> Path:
@@ -27,6 +30,11 @@ def cache_file(sha256: str, frames: Sequence[int], wanted: Rendering, state: str
     return folder() / sha256[:2] / name
 
 
+def is_kept(path: Path) -> bool:
+    """Whether a picture is kept: one look at a name, which may be taken on an event loop."""
+    return path.exists()
+
+
 def kept(path: Path) -> bytes | None:
     """A kept picture, or None."""
     try:
@@ -35,22 +43,27 @@ def kept(path: Path) -> bytes | None:
         return None
 
 
+def keep(path: Path, picture: bytes) -> None:
+    """Keep a picture. That there is no room for it is for the log only."""
+    try:
+        cachefiles.keep(path, picture)
+    except OSError as error:
+        log.warning("a picture was not kept", error=type(error).__name__)
+
+
 def make(
     archive_key: str,
     frames: Sequence[int],
     wanted: Rendering,
-    path: Path,
     *,
     span: tuple[int, int] | None = None,
     state_key: str = "",
 ) -> bytes:
-    """The picture, made and kept. Raises PixelError where it cannot be made."""
-    picture = pixel_service().picture(
+    """The picture, made. Raises PixelError where it cannot be."""
+    return pixel_service().picture(
         archive.local_path(archive_key),
         frames,
         wanted,
         span=span,
         state=archive.local_path(state_key) if state_key else None,
     )
-    cachefiles.keep(path, picture)
-    return picture

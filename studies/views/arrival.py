@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import BasePermission
@@ -17,6 +18,13 @@ from pacs.accounts.models import Scope
 from pacs.accounts.permissions import principal
 from studies.models import Arrival, Study
 from studies.services import arrival
+from studies.views.problems import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHENTICATED,
+    UNSUPPORTED,
+)
 
 
 class IsSomebody(BasePermission):
@@ -35,6 +43,21 @@ class Said(serializers.Serializer[Any]):
     )
 
 
+class ArrivalState(serializers.Serializer[Any]):
+    """The state as it is after the change."""
+
+    study = serializers.IntegerField()
+    arrival = serializers.ChoiceField(choices=Arrival.choices)
+    complete = serializers.BooleanField()
+    number_of_instances = serializers.IntegerField()
+    expected_instances = serializers.IntegerField(allow_null=True)
+    message = serializers.CharField()
+
+
+ANSWERS = {200: ArrivalState, 401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND}
+UNREADABLE = {400: BAD_REQUEST, 415: UNSUPPORTED}
+
+
 class CompleteView(APIView):
     """`POST /api/studies/<id>/complete/`, and `DELETE` (or `{"complete": false}`) to take it back.
 
@@ -46,6 +69,7 @@ class CompleteView(APIView):
     parser_classes = (JSONParser, FormParser, MultiPartParser)
     http_method_names = ("post", "delete", "options")
 
+    @extend_schema(operation_id="study_complete", request=Said, responses={**ANSWERS, **UNREADABLE})
     def post(self, request: Request, pk: int) -> Response:
         self._require(request, pk)
         if not isinstance(request.data, Mapping):
@@ -63,6 +87,7 @@ class CompleteView(APIView):
         )
         return Response(state_of(study))
 
+    @extend_schema(operation_id="study_not_complete", request=None, responses=ANSWERS)
     def delete(self, request: Request, pk: int) -> Response:
         self._require(request, pk)
         study = arrival.take_back(pk, request.user, address=client_address(request._request))

@@ -25,3 +25,4 @@ BAD_REQUEST = OpenApiResponse(
 UNAUTHENTICATED = OpenApiResponse(Detail, "No session and no valid token.")
 FORBIDDEN = OpenApiResponse(Detail, "Role or token do not allow this.")
 NOT_FOUND = OpenApiResponse(Detail, "There is no such thing, or it is hidden from you.")
+UNSUPPORTED = OpenApiResponse(Detail, "This address does not take that Content-Type.")

@@ -165,7 +165,9 @@ class SendListView(APIView):
         filters = Filters(data=request.query_params)
         filters.is_valid(raise_exception=True)
         asked = filters.validated_data
-        found = Send.objects.visible_to(principal(request)).select_related("requester", "destination")
+        found = Send.objects.visible_to(principal(request)).select_related(
+            "requester", "destination"
+        )
         if "study" in asked:
             found = found.filter(study_id=asked["study"])
         if "state" in asked:

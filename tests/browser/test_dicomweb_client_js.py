@@ -44,7 +44,7 @@ CALL = """async ([name, options, root, token]) => {
 @pytest.fixture(scope="module")
 def site(portal: Portal) -> Iterator[Site]:
     build = package("dicomweb-client@0.11.3") / "build"
-    with Site(build, portal.viewer_port, {"/": INDEX}) as site:
+    with Site(build, portal.viewer_port, {"/index.html": INDEX}) as site:
         yield site
 
 
@@ -112,7 +112,7 @@ def test_every_call_of_the_client(portal: Portal, page: Page, series) -> None:
 def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(
     portal: Portal, browser: Browser
 ) -> None:
-    with Site(package("dicomweb-client@0.11.3") / "build", 0, {"/": INDEX}) as site:
+    with Site(package("dicomweb-client@0.11.3") / "build", 0, {"/index.html": INDEX}) as site:
         context = browser.new_context()
         page = context.new_page()
         page.goto(site.origin)

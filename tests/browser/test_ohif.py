@@ -22,11 +22,22 @@ from tests.clients.site import Site
 from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.browser
+# OHIF asks its authentication service for headers; an extension in the configuration gives it one.
+TOKEN = """
+window.config.extensions = [{
+  id: 'lightbox-token',
+  preRegistration({ servicesManager }) {
+    servicesManager.services.userAuthenticationService.setServiceImplementation({
+      getAuthorizationHeader: () => ({ Authorization: 'Bearer %s' }),
+    });
+  },
+}];
+"""
 FILES = Path(DATA_ROOT) / "test_files"
 
 
 def config(portal: Portal) -> bytes:
-    """What a hospital writes into app-config.js: our addresses and a token as basic password."""
+    """What a hospital writes into app-config.js: our addresses, and where the token comes from."""
     root = f"{portal.stack.base_url}/dicom-web"
     source = {
         "namespace": "@ohif/extension-default.dataSourcesModule.dicomweb",
@@ -46,12 +57,10 @@ def config(portal: Portal) -> bytes:
             "supportsWildcard": True,
             "omitQuotationForMultipartRequest": False,
             "bulkDataURI": {"enabled": True},
-            "requestOptions": {"auth": f"radiologist:{portal.tokens['radiologist']}"},
         },
     }
     settings = {
         "routerBasename": None,
-        "extensions": [],
         "modes": [],
         "showStudyList": True,
         "maxNumberOfWebWorkers": 2,
@@ -63,7 +72,8 @@ def config(portal: Portal) -> bytes:
         "defaultDataSourceName": "dicomweb",
         "dataSources": [source],
     }
-    return f"window.config = {json.dumps(settings)};".encode()
+    text = f"window.config = {json.dumps(settings)};" + TOKEN % portal.tokens["radiologist"]
+    return text.encode()
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
+        if path not in self.replaced and not Path(self.translate_path(path)).is_file():
+            path = self.path = "/index.html"
         body = self.replaced.get(path)
         if body is None:
-            if not Path(self.translate_path(path)).is_file():
-                self.path = "/index.html"
             super().do_GET()
             return
         self.send_response(200)

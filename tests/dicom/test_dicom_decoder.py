@@ -40,15 +40,15 @@ def test_an_answer_left_behind_reaches_nobody(
     service: PixelService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = {path: service.decoded_digest(path) for path in (CT, MR)}
-    real = wire.receive
+    real = wire.receive_before
 
-    def interrupted(stream: object) -> object:
+    def interrupted(descriptor: int, until: float) -> object:
         raise Interrupted
 
-    monkeypatch.setattr(wire, "receive", interrupted)
+    monkeypatch.setattr(wire, "receive_before", interrupted)
     with pytest.raises(Interrupted):
         service.decoded_digest(CT)
-    monkeypatch.setattr(wire, "receive", real)
+    monkeypatch.setattr(wire, "receive_before", real)
     assert service.decoded_digest(MR) == wanted[MR]
 
 

@@ -29,7 +29,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.dicomweb.asking import FRAMES_ACCEPT, Reply
 from tests.servers.child import ChildServer
 from tests.servers.portal import Portal, wait
-from tests.servers.ports import free_port, wait_until
+from tests.servers.ports import free_port, listens, wait_until
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 from tests.servers.stack import CHECKOUT, Stack
@@ -80,6 +80,7 @@ def shape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shape]:
             )
             try:
                 portal = Portal(stack)
+                wait_until(lambda: listens(port), 30, "the second web process listens")
                 yield Shape(portal, postgres, redis, (stack.port, port))
             finally:
                 web.end()

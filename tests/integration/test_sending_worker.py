@@ -104,3 +104,25 @@ def test_over_a_killed_worker(
         batches = -(-(100 - before["done"]) // 20)
         assert len(proxy.paths) <= before["done"] // 20 + 1 + batches
     assert {str(dcmread(file).SOPInstanceUID) for file in files} <= held(peer)
+
+
+def test_to_another_site_of_the_portal_itself(portal: Portal, series: Callable[..., Any]) -> None:
+    """Our own STOW-RS as the other side: the study is then at both sites."""
+    files, uid = series(23)
+    portal.stack.storescu(files)
+    portal.wait_count(uid, 23)
+    where = destination(
+        portal,
+        f"{portal.stack.base_url}/dicom-web/sites/north",
+        f"Bearer {portal.tokens['northtech']}",
+    )
+    send = ask(
+        portal, "POST", "/api/sends/", {"study": study_id(portal, uid), "destination": where}
+    )
+    path = f"/api/sends/{send['id']}/"
+    wait(lambda: ask(portal, "GET", path)["state"] == "done", 60, "sent", portal)
+    portal.wait_count(uid, 23, who="stranger")
+    again = ask(portal, "POST", "/api/sends/", {"study": send["study"], "destination": where})
+    path = f"/api/sends/{again['id']}/"
+    wait(lambda: ask(portal, "GET", path)["state"] == "done", 60, "sent again", portal)
+    assert ask(portal, "GET", path)["refused"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from queue import Empty, LifoQueue
-from threading import Timer
 from typing import Any
 from weakref import WeakSet
 
@@ -166,31 +166,21 @@ class PixelService:
         """One request and its own answer. Whatever goes wrong, the child does not survive it:
         an answer left in its pipe would be given to the next request, as another image."""
         number = next(self._ids)
-        late: list[bool] = []
-
-        def stop() -> None:
-            late.append(True)
-            child.kill()
-
-        timer = Timer(max(until - time.monotonic(), 0.0), stop)
-        timer.daemon = True
-        timer.start()
         done = False
         try:
             stdin, stdout = child.stdin, child.stdout
             if stdin is None or stdout is None:
                 raise OSError
             wire.send(stdin, {**request, "id": number, "limit": until - time.monotonic()})
-            head, body = wire.receive(stdout)
+            head, body = wire.receive_before(stdout.fileno(), until)
             if head.get("id") != number:
                 raise ValueError
             done = True
+        except TimeoutError as error:
+            raise PixelTimeout("the image takes too long to decode") from error
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            if late:
-                raise PixelTimeout("the image takes too long to decode") from error
             raise PixelError("the decoder failed on this image") from error
         finally:
-            timer.cancel()
             if not done:
                 child.kill()
                 child.wait()
@@ -228,7 +218,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-m", "studies.dicom.pixels.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -241,6 +231,10 @@ def _start() -> subprocess.Popen[bytes]:
             **{k: v for k, v in os.environ.items() if k.startswith(("OPENBLAS_", "LANG", "LC_"))},
         },
     )
+    if child.stdout is not None:
+        with contextlib.suppress(OSError):  # wide, so that an answer is taken in few pieces
+            fcntl.fcntl(child.stdout.fileno(), fcntl.F_SETPIPE_SZ, wire.PIPE)
+    return child
 
 
 def _end(child: subprocess.Popen[bytes] | None) -> None:

@@ -41,7 +41,7 @@ def _draw_graphic(
 ) -> None:
     outline = [placed(point, graphic.in_pixels) for point in outline_of(graphic)]
     # Pillow's coordinates name pixels, those of DICOM their corners.
-    outline = [(x - 0.5, y - 0.5) for x, y in outline]
+    outline = [(math.floor(x), math.floor(y)) for x, y in outline]
     if not outline:
         return
     if graphic.kind == "POINT":

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Final
 
 from studies.dicom.pixels import LOOK
@@ -50,8 +51,15 @@ class Rendering:
     icc: str = "no"
 
     def to_wire(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return asdict(self)
+        """What differs from the defaults, as JSON takes it."""
+        found: dict[str, Any] = {}
+        for name, default in _DEFAULTS:
+            value = getattr(self, name)
+            if value != default:
+                found[name] = value
+        if self.window is not None:
+            found["window"] = (self.window.centre, self.window.width, self.window.function)
+        return found
 
     @classmethod
     def from_wire(cls, value: dict[str, Any]) -> Rendering:
@@ -60,10 +68,18 @@ class Rendering:
             name: tuple(one) if isinstance(one, list) else one for name, one in value.items()
         }
         if found.get("window"):
-            found["window"] = Voi(**found["window"])
+            found["window"] = Voi(*found["window"])
         return cls(**found)
 
     def digest(self, *more: str) -> str:
         """A short name for this rendering, of today's look; `more`: what else it depends on."""
-        text = json.dumps([LOOK, self.to_wire(), *more], sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        return _digest(self, more)
+
+
+_DEFAULTS = tuple((one.name, one.default) for one in fields(Rendering))
+
+
+@lru_cache(maxsize=1024)
+def _digest(wanted: Rendering, more: tuple[str, ...]) -> str:
+    text = json.dumps([LOOK, wanted.to_wire(), more])
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -108,7 +108,7 @@ def parse(query_string: bytes, level: Level) -> Query:
     query = Query(level)
     try:
         pairs = parse_qsl(
-            query_string.decode("ascii"),
+            query_string.decode(),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=MAX_PARAMETERS,

@@ -8,13 +8,15 @@ many match is met soon by reading in order: without statistics SQLite cannot tel
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from pacs.accounts.models import Site
@@ -26,12 +28,13 @@ from studies.dicomweb.search.keys import Level, prefix
 from studies.dicomweb.search.parse import Query
 from studies.models import Instance, Series, Study, StudyDayCount, StudyModality
 
-FEW = 10_000
 MAX_PARTS = 200
 JUMP_FROM = 2_000
 SECONDS = 10.0
 SQLITE_STEPS = 200_000
 LAST = 2**31 - 1
+# Keys that name few rows below a study.
+BELOW = frozenset({"SeriesInstanceUID", "SOPInstanceUID"})
 TOO_MUCH = "That search takes too long. Narrow it by PatientID, StudyDate or AccessionNumber."
 
 MODELS: dict[Level, Any] = {
@@ -75,7 +78,8 @@ def ordered_ids(scope: Scope, query: Query, offset: int, count: int) -> list[int
     if scope.study_pk is not None:
         return _taken(query.level, [_of_study(scope, query)], offset, count, within=True)
     found = reach(scope)
-    with bounded(SECONDS if query.conditions and not query.is_exact else None):
+    long = offset >= JUMP_FROM or (query.conditions and not query.is_exact)
+    with bounded(SECONDS if long else None):
         day = None
         if _counts_days(query, found, offset):
             day, offset = _jump(query, found, offset)
@@ -84,8 +88,7 @@ def ordered_ids(scope: Scope, query: Query, offset: int, count: int) -> list[int
         parts = _parts(query, found)
         if day is not None:
             parts = [part.filter(sort_day__lte=day) for part in parts]
-        several = len(query.modalities) > 1
-        return _taken(query.level, parts, offset, count, distinct=several)
+        return _taken(query.level, parts, offset, count)
 
 
 def _of_study(scope: Scope, query: Query) -> QuerySet[Any]:
@@ -95,6 +98,13 @@ def _of_study(scope: Scope, query: Query) -> QuerySet[Any]:
         at = prefix(query.level, Level.SERIES)
         rows = rows.filter(**{f"{at}series_instance_uid": scope.series_uid})
     return rows  # type: ignore[no-any-return]
+
+
+def one_of(ids: Sequence[int]) -> RawSQL:
+    """A subquery of these ids, for `__in`: one parameter, however many they are."""
+    if connection.vendor == "sqlite":
+        return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(ids))])
+    return RawSQL("SELECT unnest(%s::bigint[])", [list(ids)])
 
 
 # Order
@@ -107,26 +117,21 @@ def _taken(
     count: int,
     *,
     within: bool = False,
-    distinct: bool = False,
 ) -> list[int]:
     """Ids of the parts merged, from `offset`."""
     if not parts:
         return []
-    columns = _columns(level, within)
-    first, *others = [
-        (
-            part.order_by().values_list("sort_day", "study_id")
-            if part.model is StudyModality
-            else part.order_by().annotate(**columns).values_list(*columns)
-        )
-        for part in parts
-    ]
-    merged = first.union(*others, all=not distinct) if others else first
-    if first.model is StudyModality:
-        rows = merged.order_by("-sort_day", "-study_id")
+    if parts[0].model is StudyModality:
+        columns: dict[str, Any] = {"day_down": F("sort_day"), "id_down": F("study_id")}
     else:
-        rows = merged.order_by(*(f"-{c}" if c.endswith("_down") else c for c in columns))
-    return [row[-1] for row in rows[offset : offset + count]]
+        columns = _columns(level, within)
+    order = [f"-{name}" if name.endswith("_down") else name for name in columns]
+    first, *others = [part.order_by().annotate(**columns).values_list(*columns) for part in parts]
+    if others and connection.vendor == "postgresql":
+        # SQLite merges ordered parts as they are, and takes no limit in one.
+        first, *others = [part.order_by(*order)[: offset + count] for part in (first, *others)]
+    merged = first.union(*others, all=True) if others else first
+    return [row[-1] for row in merged.order_by(*order)[offset : offset + count]]
 
 
 def _columns(level: Level, within: bool) -> dict[str, Any]:
@@ -153,12 +158,12 @@ def _columns(level: Level, within: bool) -> dict[str, Any]:
 
 
 def _parts(query: Query, found: Reach) -> list[QuerySet[Any]]:
-    """Queries that together find everything, without duplicates but for several modalities."""
+    """Queries that together find everything, each row once."""
     parts = []
     if found.sites:
         few = None if query.is_exact else _few(query, found.sites)
         modalities = query.modalities if query.level is Level.STUDY else []
-        if few is not None:
+        if few is not None or BELOW & query.values.keys():
             parts = [_from_few(query, found.sites, few)]
         elif (
             modalities
@@ -181,8 +186,7 @@ def _by_site(query: Query, sites: list[int]) -> list[QuerySet[Any]]:
     rows = MODELS[query.level].objects.filter(query.condition() & _text(query, at))
     if len(sites) > MAX_PARTS:
         return [rows.filter(**{f"{at}site_id__in": sites})]
-    own = ["site_id"] if query.level is Level.INSTANCE else []
-    return [rows.filter(**dict.fromkeys((f"{at}site_id", *own), site)) for site in sites]
+    return [rows.filter(**{f"{at}site_id": site}) for site in sites]
 
 
 def _by_modality(query: Query, sites: list[int], modalities: list[str]) -> list[QuerySet[Any]]:
@@ -190,9 +194,16 @@ def _by_modality(query: Query, sites: list[int], modalities: list[str]) -> list[
     rows = StudyModality.objects.filter(condition & _text(query, "study__"))
     if "StudyDate" in query.conditions:
         rows = rows.filter(query.conditions["StudyDate"][1](""))
-    return [
-        rows.filter(site_id=site, modality=modality) for site in sites for modality in modalities
-    ]
+    parts = []
+    for number, modality in enumerate(modalities):
+        only = rows.filter(modality=modality)
+        if number:
+            # A study of two modalities of the list is found by the first.
+            earlier = modalities[:number]
+            same = StudyModality.objects.filter(study_id=OuterRef("study_id"), modality__in=earlier)
+            only = only.filter(~Exists(same))
+        parts += [only.filter(site_id=site) for site in sites]
+    return parts
 
 
 def _text(query: Query, at: str) -> Q:
@@ -211,16 +222,24 @@ def _few(query: Query, sites: list[int]) -> Any:
         among = Study.objects.filter(
             site_id__in=sites, **{f"{column}__gte": start, f"{column}__lt": start + "\U0010ffff"}
         ).values("id")
-        if among[: FEW + 1].count() <= FEW:
+        if among[: searchindex.FEW + 1].count() <= searchindex.FEW:
             return among
-    return searchindex.text_candidates(query.words, FEW, connection)
+    return searchindex.text_candidates(query.words, searchindex.FEW, connection)
 
 
 def _from_few(query: Query, sites: list[int], few: Any) -> QuerySet[Any]:
-    """The sum hides the site from SQLite's planner, which would rather read the whole site."""
+    """Studies of a subquery, or what UIDs name, by an index of their own.
+
+    The sum hides the site from SQLite's planner, which would rather read the whole site.
+    """
     at = prefix(query.level, Level.STUDY)
     rows = MODELS[query.level].objects.alias(at_site=F(f"{at}site_id") + 0)
-    return rows.filter(query.condition(), **{f"{at}id__in": few, "at_site__in": sites})  # type: ignore[no-any-return]
+    rows = rows.filter(query.condition(), at_site__in=sites)
+    if few is not None:
+        rows = rows.filter(**{f"{at}id__in": few})
+    if "SOPInstanceUID" in query.values:
+        rows = rows.filter(site_id__in=sites)
+    return rows  # type: ignore[no-any-return]
 
 
 # Deep pages

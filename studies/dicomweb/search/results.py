@@ -72,7 +72,9 @@ def _search(scope: Scope, query: Query, above: tuple[Level, ...]) -> Found:
     writer = _writer(query.level, above)
     known = {
         row[0]: row
-        for row in MODELS[query.level].objects.filter(pk__in=page).values_list(*writer.columns)
+        for row in MODELS[query.level]
+        .objects.filter(pk__in=plan.one_of(page))
+        .values_list(*writer.columns)
     }
     rows = [known[pk] for pk in page if pk in known]
     sites = {row[1] for row in rows}
@@ -100,7 +102,7 @@ def _by_documents(scope: Scope, query: Query) -> list[int]:
     size = ["number_of_instances"] if level is not Level.INSTANCE else []
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(candidates), 1000):
-        some = MODELS[level].objects.filter(pk__in=candidates[start : start + 1000])
+        some = MODELS[level].objects.filter(pk__in=plan.one_of(candidates[start : start + 1000]))
         rows += some.values_list("pk", site, *names, *size)
     if (sum(row[-1] for row in rows) if size else len(rows)) > MAX_DOCUMENTS:
         raise BadRequestError(TOO_MANY)
