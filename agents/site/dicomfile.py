@@ -61,10 +61,11 @@ class _Walk:
         syntax = ""
         while self.at < self.size:
             begin = self.at
-            tag, _, length = self._header()
-            if tag >> 16 != 2:
-                self.at = begin
+            group = self._read(2)
+            self.at = begin
+            if group != b"\x02\0":
                 break
+            tag, _, length = self._header()
             value = self._value(length)
             if tag == 0x00020010:
                 syntax = value.rstrip(b"\0 ").decode("ascii", "replace")
