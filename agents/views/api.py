@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,21 +17,27 @@ from agents.models import Agent, AgentCommand
 from agents.permissions import SeesAgents, may_command, reaches_subjects
 from agents.protocol import ProtocolError
 from agents.views.serializers import (
+    AgentProblem,
     AgentSerializer,
     CommandSerializer,
     Enrolled,
     Enrolment,
-    ShortForm,
-    Wanted,
+    ShortCommand,
+    ShortCommandAnswer,
+    WantedCommand,
 )
 from pacs import audit
 from pacs.accounts.addresses import client_address
 from pacs.accounts.permissions import principal
 from pacs.accounts.principal import Principal
 from pacs.audit import record_read
+from studies.views.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, Detail
 
 SHOWN = 200
 enrolments_refused = RateLimit(10, 15 * 60)
+HIDDEN: dict[int, Any] = {401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND}
+CONFLICT = OpenApiResponse(Detail, "The state of the agent or the command does not allow this.")
+NOT_JSON = OpenApiResponse(Detail, "The body is not JSON.")
 
 
 class Refused(exceptions.APIException):
@@ -49,6 +56,17 @@ class EnrolView(APIView):
     permission_classes: Any = ()
     http_method_names = ("post", "options")
 
+    @extend_schema(
+        operation_id="agents_enrol",
+        request=Enrolment,
+        responses={
+            201: Enrolled,
+            400: BAD_REQUEST,
+            403: OpenApiResponse(AgentProblem, "The code is wrong, used or expired."),
+            415: NOT_JSON,
+            429: OpenApiResponse(AgentProblem, "Too many wrong codes."),
+        },
+    )
     def post(self, request: Request) -> Response:
         address = client_address(request._request)
         if enrolments_refused.exceeded(address):
@@ -82,6 +100,10 @@ class AgentListView(APIView):
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "head", "options")
 
+    @extend_schema(
+        operation_id="agents_list",
+        responses={200: AgentSerializer(many=True), 401: UNAUTHENTICATED, 403: FORBIDDEN},
+    )
     def get(self, request: Request) -> Response:
         rows = Agent.objects.visible_to(principal(request))
         return Response(AgentSerializer(rows, many=True).data)
@@ -93,6 +115,7 @@ class AgentView(APIView):
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "head", "options")
 
+    @extend_schema(operation_id="agents_retrieve", responses={200: AgentSerializer, **HIDDEN})
     def get(self, request: Request, pk: int) -> Response:
         return Response(AgentSerializer(_agent(request, pk)).data)
 
@@ -107,15 +130,39 @@ class CommandListView(APIView):
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "post", "head", "options")
 
+    @extend_schema(
+        operation_id="agent_commands_list",
+        responses={200: CommandSerializer(many=True), **HIDDEN},
+    )
     def get(self, request: Request, pk: int) -> Response:
         agent = _agent(request, pk)
         rows = agent.commands.select_related("requester")[:SHOWN]
         _read(request, agent)
         return Response(CommandSerializer(rows, many=True).data)
 
+    @extend_schema(
+        operation_id="agent_commands_create",
+        request=WantedCommand,
+        responses={
+            201: OpenApiResponse(CommandSerializer, "It is queued."),
+            200: OpenApiResponse(CommandSerializer, "The command of this idempotency key."),
+            400: BAD_REQUEST,
+            401: UNAUTHENTICATED,
+            403: FORBIDDEN,
+            404: OpenApiResponse(
+                {
+                    "type": "object",
+                    "properties": {"detail": {"type": "string"}, "error": {"type": "string"}},
+                },
+                "Hidden, or not connected with `wait` false.",
+            ),
+            409: CONFLICT,
+            415: NOT_JSON,
+        },
+    )
     def post(self, request: Request, pk: int) -> Response:
         agent = _agent(request, pk)
-        wanted = Wanted(data=request.data)
+        wanted = WantedCommand(data=request.data)
         wanted.is_valid(raise_exception=True)
         asked = wanted.validated_data
         try:
@@ -131,6 +178,9 @@ class CommandView(APIView):
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "head", "options")
 
+    @extend_schema(
+        operation_id="agent_commands_retrieve", responses={200: CommandSerializer, **HIDDEN}
+    )
     def get(self, request: Request, pk: int, cid: int) -> Response:
         command = _command(request, pk, cid)
         _read(request, command.agent)
@@ -143,6 +193,11 @@ class CancelView(APIView):
     permission_classes = (SeesAgents,)
     http_method_names = ("post", "options")
 
+    @extend_schema(
+        operation_id="agent_commands_cancel",
+        request=None,
+        responses={200: CommandSerializer, **HIDDEN, 409: CONFLICT},
+    )
     def post(self, request: Request, pk: int, cid: int) -> Response:
         command = _command(request, pk, cid)
         who = _who(request)
@@ -164,15 +219,34 @@ class ShortFormView(APIView):
     permission_classes = (SeesAgents,)
     http_method_names = ("post", "options")
 
+    @extend_schema(
+        request=ShortCommand,
+        responses={
+            201: OpenApiResponse(ShortCommandAnswer, "It is queued."),
+            200: OpenApiResponse(ShortCommandAnswer, "The command of this idempotency key."),
+            400: BAD_REQUEST,
+            401: UNAUTHENTICATED,
+            403: FORBIDDEN,
+            404: OpenApiResponse(
+                {
+                    "type": "object",
+                    "properties": {"detail": {"type": "string"}, "error": {"type": "string"}},
+                },
+                "No such agent, or not connected with `wait` false.",
+            ),
+            409: CONFLICT,
+            415: NOT_JSON,
+        },
+    )
     def post(self, request: Request) -> Response:
-        wanted = ShortForm(data=request.data)
+        wanted = ShortCommand(data=request.data)
         wanted.is_valid(raise_exception=True)
         asked = wanted.validated_data
         agent = Agent.objects.visible_to(principal(request)).filter(pk=asked["agentId"]).first()
         if agent is None:
             return _problem(404, "There is no such agent.")
         kind = protocol.COMMANDS[asked["command"]]
-        body: Any = request.data
+        body: Any = request.data if isinstance(request.data, dict) else {}
         beside = {name: body[name] for name in kind.params if name in body}
         # "params" is also the name of a parameter of query-ris.
         nested = asked.get("params", {}) if not beside or set(beside) == {"params"} else {}

@@ -6,7 +6,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from agents import protocol
 from agents.models import Agent, AgentCommand, AgentState, CommandKind, CommandState
 
 MAX_TTL = 7 * 24 * 3600
@@ -56,10 +55,10 @@ class CommandSerializer(serializers.ModelSerializer[AgentCommand]):
         read_only_fields = fields
 
 
-class Wanted(serializers.Serializer[Any]):
+class WantedCommand(serializers.Serializer[Any]):
     """A command to queue. `wait` false: only where the agent is connected now."""
 
-    type = serializers.ChoiceField(choices=list(protocol.COMMANDS))
+    type = serializers.ChoiceField(choices=CommandKind.choices)
     params = serializers.DictField(default=dict)
     ttl = serializers.IntegerField(
         min_value=1, max_value=MAX_TTL, required=False, allow_null=True, default=None
@@ -70,11 +69,11 @@ class Wanted(serializers.Serializer[Any]):
     wait = serializers.BooleanField(default=True)
 
 
-class ShortForm(serializers.Serializer[Any]):
+class ShortCommand(serializers.Serializer[Any]):
     """`{agentId, command, ...}`: the parameters beside the command, or as `params`."""
 
     agentId = serializers.IntegerField(min_value=1, max_value=BIG)
-    command = serializers.ChoiceField(choices=list(protocol.COMMANDS))
+    command = serializers.ChoiceField(choices=CommandKind.choices)
     params = serializers.DictField(required=False)
     ttl = serializers.IntegerField(
         min_value=1, max_value=MAX_TTL, required=False, allow_null=True, default=None
@@ -103,7 +102,16 @@ class Enrolled(serializers.Serializer[Any]):
     socket = serializers.CharField()
 
 
-class Problem(serializers.Serializer[Any]):
+class AgentProblem(serializers.Serializer[Any]):
     """What went wrong, in words."""
 
     error = serializers.CharField()
+
+
+class ShortCommandAnswer(serializers.Serializer[Any]):
+    """What became of a short form."""
+
+    success = serializers.BooleanField()
+    commandId = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=CommandState.choices)
+    command = CommandSerializer()

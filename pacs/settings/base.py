@@ -325,6 +325,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SendState": "studies.sending.models.State",
         "DestinationKind": "studies.sending.models.Kind",
+        "AgentState": "agents.models.AgentState",
+        "CommandState": "agents.models.CommandState",
+        "CommandKind": "agents.models.CommandKind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
