@@ -14,6 +14,22 @@ from agents.models import Agent, AgentState
 from pacs.accounts.principal import principal_of
 
 register = template.Library()
+PARAMS = {
+    "path": "Folder",
+    "filePath": "File",
+    "reportId": "Report",
+    "testPage": "Test page",
+    "printer": "Printer",
+    "copies": "Copies",
+    "duplex": "Sides",
+    "tray": "Tray",
+    "name": "Query",
+    "params": "Parameters",
+    "studyIds": "Studies",
+    "target": "Drive",
+    "lines": "Lines",
+    "version": "Version",
+}
 
 
 @register.simple_tag
@@ -51,6 +67,12 @@ def condition_words(agent: Agent) -> str:
         "disabled": "Switched off",
     }
     return words[condition(agent)]
+
+
+@register.filter
+def param_words(name: str) -> str:
+    """A parameter's name for people."""
+    return PARAMS.get(name, name)
 
 
 @register.filter
