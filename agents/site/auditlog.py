@@ -7,6 +7,8 @@ changed, taken out or put in shows. Cutting off the end shows only against a has
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -52,9 +54,16 @@ class AuditLog:
             }
             seal = _seal(self.head, entry)
             line = json.dumps({**entry, "hash": seal}, separators=(",", ":")).encode() + b"\n"
-            if os.write(self._file, line) != len(line):
-                raise OSError("the audit log could not be written whole")
-            os.fsync(self._file)
+            size = os.fstat(self._file).st_size
+            try:
+                if os.write(self._file, line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(self._file)
+            except OSError:
+                # Half a line would spoil the next one.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, size)
+                raise
             self.head = seal
 
     def close(self) -> None:

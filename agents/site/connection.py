@@ -158,8 +158,11 @@ class Connection:
 
     async def _once(self) -> None:
         try:
-            async with self._open() as socket:
+            socket = await self._open()
+            try:
                 await self._session(socket)
+            finally:
+                await socket.close(1001)
         except InvalidStatus as error:
             raise _refused(error) from None
         except InvalidProxyStatus as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,19 @@ def test_a_line_cut_by_a_power_failure_is_named_and_is_no_fraud(path: Path) -> N
         "torn",
         "agent.started",
     ]
+
+
+def test_full_disk_is_an_error_and_leaves_no_half_line(path: Path) -> None:
+    """A limit of the file's size breaks the write in the middle, as a full disk does."""
+    log = AuditLog(path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space"):
+            log.record("command.begun", detail={})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    log.record("command.begun", detail={})
+    log.close()
+    assert verify(path) == []
+    assert len(path.read_text().splitlines()) == 5
