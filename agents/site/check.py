@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 from websockets.exceptions import InvalidProxyStatus, InvalidStatus, WebSocketException
 
-from agents.site import roots, tls
+from agents.site import roots
 from agents.site.auditlog import AuditLog
 from agents.site.commands import Dispatcher
 from agents.site.config import Config
@@ -21,7 +21,8 @@ from agents.site.journal import Journal, Outbox
 from agents.site.options import FolderSection, RelaySection
 from agents.site.problems import Problems
 from agents.site.relay import Orthanc, OrthancError
-from agents.site.uploader import PATH as UPLOAD_PATH
+from agents.site.uploader import Uploader
+from agents.site.uploader import words_of as words_of_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +73,20 @@ async def _connection(config: Config) -> Finding:
 
 
 async def _upload(config: Config) -> Finding:
-    """Asks for the upload's methods: 204 shows that it is there, and tells nothing of the token."""
-    portal = config.portal
-    auth = (
-        aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
-        if portal.proxy_user
-        else None
-    )
-    connector = aiohttp.TCPConnector(ssl=tls.context(portal.pins, portal.ca_file))
+    """Posts nothing as plain text: who may upload is told that this is no image (415)."""
+    problems = Problems()
+    uploader = Uploader(config.portal, config.upload, problems)
+    await uploader.start()
     try:
-        async with (
-            aiohttp.ClientSession(
-                connector=connector, timeout=aiohttp.ClientTimeout(total=20)
-            ) as session,
-            session.options(
-                portal.url + UPLOAD_PATH,
-                allow_redirects=False,
-                proxy=portal.proxy or None,
-                proxy_auth=auth,
-            ) as response,
-        ):
-            good = response.status == 204 and "POST" in response.headers.get("Allow", "")
-            words = "takes images" if good else f"answered {response.status}"
-            return Finding("upload", good, words)
+        status = await uploader.probe()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Finding("upload", False, f"cannot be reached: {type(error).__name__}")
+        return Finding("upload", False, words_of_upload(error))
+    finally:
+        await uploader.close()
+    if status == 415:
+        return Finding("upload", True, "the token may upload")
+    refused = status in (401, 403)
+    return Finding("upload", False, "the token may not upload" if refused else f"answered {status}")
 
 
 def _folder(section: FolderSection) -> list[Finding]:

@@ -204,7 +204,8 @@ class PortalSection:
     )
     api_key: Secret = secret("The agent's key, from the portal's enrolment.", required=True)
     upload_token: Secret = secret(
-        "Token for uploads. Without it uploads carry the agent's key.", required=False
+        "Token with scope `write` for uploads. Without it uploads carry the agent's key.",
+        required=False,
     )
     site: str = option(
         "Short name of the site; needed only where the token may write to several.",

@@ -139,10 +139,7 @@ class Uploader:
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             if broken:
                 raise broken[0] from None
-            pinned = isinstance(error.__cause__, tls.PinError) or isinstance(
-                getattr(error, "certificate_error", None), tls.PinError
-            )
-            words = "the portal shows an unknown key" if pinned else _words(error)
+            words = words_of(error)
             self._failed(words)
             raise RetryError(words, for_all=True) from None
         except RetryError as error:
@@ -154,14 +151,8 @@ class Uploader:
     async def _ask(self, body: AsyncIterator[bytes], size: int, digest: str) -> Answer:
         if self._session is None:
             raise RetryError("the agent is stopping", for_all=True)
-        portal = self._portal
-        auth = (
-            aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
-            if portal.proxy_user
-            else None
-        )
         async with self._session.post(
-            portal.url + PATH,
+            self._portal.url + PATH,
             data=body,
             headers={
                 "Content-Type": "application/dicom",
@@ -169,8 +160,7 @@ class Uploader:
                 "X-Content-SHA256": digest,
             },
             allow_redirects=False,
-            proxy=portal.proxy or None,
-            proxy_auth=auth,
+            **self._by_proxy(),
         ) as response:
             status = response.status
             if status in OUTCOMES:
@@ -185,6 +175,31 @@ class Uploader:
             for_all=status in FOR_ALL or 300 <= status < 400,
             after=_seconds(response.headers.get("Retry-After", "")),
         )
+
+    async def probe(self) -> int:
+        """The status of a request that uploads nothing: 415 where uploads are permitted.
+
+        Raises aiohttp.ClientError, TimeoutError, OSError.
+        """
+        assert self._session is not None  # noqa: S101 - after `start`
+        async with self._session.post(
+            self._portal.url + PATH,
+            data=b"",
+            headers={"Content-Type": "text/plain"},
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=20),
+            **self._by_proxy(),
+        ) as response:
+            return int(response.status)
+
+    def _by_proxy(self) -> dict[str, Any]:
+        portal = self._portal
+        if not portal.proxy:
+            return {}
+        if not portal.proxy_user:
+            return {"proxy": portal.proxy}
+        auth = aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
+        return {"proxy": portal.proxy, "proxy_auth": auth}
 
     async def _paced(
         self, chunks: AsyncIterator[bytes], broken: list[Exception]
@@ -257,7 +272,10 @@ def _seconds(text: str) -> float:
     return min(float(text), 3600.0) if text.isdecimal() else 0.0
 
 
-def _words(error: BaseException) -> str:
+def words_of(error: BaseException) -> str:
+    """Why the portal could not be asked, in plain words."""
+    if isinstance(getattr(error, "certificate_error", None), tls.PinError):
+        return "the portal shows an unknown key"
     if isinstance(error, TimeoutError):
         return "the portal does not answer"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
