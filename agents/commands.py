@@ -16,10 +16,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from agents import protocol, wake
+from agents import announce, protocol, wake
 from agents.errors import NotConnected, NotPossible
 from agents.models import OPEN, WAITING, WITH_AGENT, Agent, AgentCommand, AgentState, CommandState
-from pacs import audit, events
+from pacs import audit
 
 # What a dead connection may still bring after the time to live, before a sent command expires.
 SENT_GRACE = timedelta(seconds=60)
@@ -74,7 +74,7 @@ def queue(
                 expires_at=now + timedelta(seconds=min(seconds, MAX_TTL)),
             )
             _record("agent.command", command, requester, where)
-            _announce(command)
+            announce.command_changed(command)
             wake.commands(agent.pk)
     except IntegrityError:
         found = _same(agent, key, type, checked)
@@ -127,72 +127,75 @@ def cancel(command: AgentCommand, *, actor: Any, **where: str) -> None:
             wake.commands(command.agent_id)
         if changed:
             _record("agent.command.cancelled", command, actor, where)
-            _announce(command)
+            announce.command_changed(command)
     command.refresh_from_db()
 
 
-def take(agent: Agent, *, again: bool, limit: int = 50) -> list[AgentCommand]:
-    """The commands to send to the agent now, oldest first, marked as sent.
+def take(agent: Agent, *, again: bool) -> tuple[list[AgentCommand], list[AgentCommand]]:
+    """What to send to the agent now, oldest first, marked as sent; and what it is to cancel.
 
     `again`, after a connect: also what an earlier connection may have lost or the agent has in
     hand. What is too old for its time to live expires here instead of being sent.
     """
     now = timezone.now()
-    expire(Q(agent=agent), now)
-    states = OPEN if again else (CommandState.QUEUED,)
-    rows = AgentCommand.objects.filter(
-        agent=agent, state__in=states, cancel_requested_at=None
-    ).select_related("agent", "requester")
-    taken = []
-    for command in rows.order_by("id")[: MAX_WAITING if again else limit]:
-        if command.state == CommandState.QUEUED:
-            if command.type not in agent.allowed_commands:
-                _end_here(command, CommandState.FAILED, "not-allowed", _NOT_ALLOWED, now)
-                continue
-            with transaction.atomic():
-                changed = AgentCommand.objects.filter(
-                    pk=command.pk, state=CommandState.QUEUED, expires_at__gt=now
-                ).update(
-                    state=CommandState.SENT, attempts=F("attempts") + 1, sent_at=now, changed_at=now
-                )
-                if not changed:
-                    continue
-                _announce(command)
-            command.state = CommandState.SENT
+    wanted = Q(state__in=OPEN)
+    if not again:
+        wanted = Q(state=CommandState.QUEUED) | (wanted & Q(cancel_requested_at__isnull=False))
+    rows = AgentCommand.objects.filter(wanted, agent=agent).select_related("agent", "requester")
+    send, stop = [], []
+    for command in rows.order_by("id")[:MAX_WAITING]:
+        if command.cancel_requested_at is not None:
+            stop.append(command)
+        elif command.state == CommandState.QUEUED:
+            if _send_first(command, now):
+                send.append(command)
+        elif command.state == CommandState.SENT and command.expires_at <= now - SENT_GRACE:
+            _end_here(command, CommandState.EXPIRED, "ttl", _TOO_LATE, now)
         else:
-            AgentCommand.objects.filter(pk=command.pk, state=command.state).update(
+            AgentCommand.objects.filter(pk=command.pk).update(
                 attempts=F("attempts") + 1, sent_at=now
             )
-        taken.append(command)
-    return taken
+            send.append(command)
+    return send, stop
 
 
+def _send_first(command: AgentCommand, now: datetime) -> bool:
+    """Mark a queued command as sent, unless it is too late or not allowed any more."""
+    if command.expires_at <= now:
+        _end_here(command, CommandState.EXPIRED, "ttl", _TOO_LATE, now)
+        return False
+    if command.type not in command.agent.allowed_commands:
+        _end_here(command, CommandState.FAILED, "not-allowed", _NOT_ALLOWED, now)
+        return False
+    with transaction.atomic(savepoint=False):
+        changed = AgentCommand.objects.filter(pk=command.pk, state=CommandState.QUEUED).update(
+            state=CommandState.SENT, attempts=F("attempts") + 1, sent_at=now, changed_at=now
+        )
+        if changed:
+            announce.soon(command.agent, command.pk)
+    return bool(changed)
+
+
+_TOO_LATE = "It was not begun in time."
 _NOT_ALLOWED = "This agent is no longer allowed this command."
-
-
-def cancelling(agent: Agent) -> list[AgentCommand]:
-    """Commands with the agent that somebody has asked to cancel."""
-    return list(
-        AgentCommand.objects.filter(
-            agent=agent, state__in=WITH_AGENT, cancel_requested_at__isnull=False
-        ).order_by("id")
-    )
 
 
 def accepted(agent: Agent, command_id: int) -> bool:
     """The agent has the command in its journal. True where that is new."""
     now = timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         changed = AgentCommand.objects.filter(
             pk=command_id, agent=agent, state=CommandState.SENT
         ).update(state=CommandState.ACCEPTED, changed_at=now)
-        return _told(agent, command_id, changed)
+        if changed:
+            announce.soon(agent, command_id)
+    return bool(changed)
 
 
 def progressed(agent: Agent, command_id: int, done: int, total: int, words: str) -> bool:
     """The command runs. True where it was open."""
     now = timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = AgentCommand.objects.filter(pk=command_id, agent=agent, state__in=WITH_AGENT)
         rows.filter(started_at=None).update(started_at=now)
         changed = rows.update(
@@ -202,7 +205,9 @@ def progressed(agent: Agent, command_id: int, done: int, total: int, words: str)
             progress=words,
             changed_at=now,
         )
-        return _told(agent, command_id, changed)
+        if changed:
+            announce.soon(agent, command_id)
+    return bool(changed)
 
 
 def ended(agent: Agent, command_id: int, result: protocol.Result) -> bool:
@@ -220,7 +225,7 @@ def ended(agent: Agent, command_id: int, result: protocol.Result) -> bool:
         )
         & ~Q(state=state)
     )
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         changed = AgentCommand.objects.filter(correctable, pk=command_id, agent=agent).update(
             state=state,
             code=result.code,
@@ -253,25 +258,22 @@ def refused(agent: Agent, command_id: int, code: str, words: str) -> bool:
     )
 
 
-def expire(among: Q | None = None, now: datetime | None = None) -> int:
+def expire() -> int:
     """Call expired what was not begun in its time to live; how many."""
-    now = now or timezone.now()
+    now = timezone.now()
     late = Q(state=CommandState.QUEUED, expires_at__lte=now) | Q(
         state=CommandState.SENT, expires_at__lte=now - SENT_GRACE
     )
-    rows = AgentCommand.objects.filter(late).filter(state__in=WAITING)
-    if among is not None:
-        rows = rows.filter(among)
-    words = "It was not begun in time."
+    rows = AgentCommand.objects.filter(late, state__in=WAITING)
     return sum(
-        _end_here(command, CommandState.EXPIRED, "ttl", words, now)
+        _end_here(command, CommandState.EXPIRED, "ttl", _TOO_LATE, now)
         for command in rows.select_related("agent").order_by("id")[:500]
     )
 
 
-def give_up(now: datetime | None = None) -> int:
+def give_up() -> int:
     """Call lost what an agent took and never told of again; how many."""
-    now = now or timezone.now()
+    now = timezone.now()
     rows = AgentCommand.objects.filter(
         state__in=[CommandState.ACCEPTED, CommandState.RUNNING], changed_at__lte=now - LOST_AFTER
     )
@@ -285,29 +287,20 @@ def give_up(now: datetime | None = None) -> int:
 def _end_here(
     command: AgentCommand, state: CommandState, code: str, words: str, now: datetime
 ) -> bool:
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         changed = AgentCommand.objects.filter(pk=command.pk, state=command.state).update(
             state=state, code=code, message=words, changed_at=now, finished_at=now
         )
         if changed:
             _record("agent.command.ended", command, None, {}, outcome="failed", state=state.value)
-            _announce(command)
+            announce.command_changed(command)
     return bool(changed)
 
 
 def _told(agent: Agent, command_id: int, changed: int) -> bool:
     if changed:
-        events.publish("command.changed", site=agent.site_id, agent=agent.pk, command=command_id)
+        announce.command_of(agent, command_id)
     return bool(changed)
-
-
-def _announce(command: AgentCommand) -> None:
-    events.publish(
-        "command.changed",
-        site=command.agent.site_id,
-        agent=command.agent_id,
-        command=command.pk,
-    )
 
 
 def _record(

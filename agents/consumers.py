@@ -8,7 +8,6 @@ import uuid
 from typing import Any
 
 import structlog
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import timezone
@@ -26,8 +25,6 @@ TOO_MANY_ERRORS = 4400
 ERRORS_ALLOWED = 20
 PROGRESS_EVERY = 0.5
 SEND_TIMEOUT = 20.0
-
-database: Any = database_sync_to_async
 
 
 class AgentConsumer(AsyncWebsocketConsumer):
@@ -58,7 +55,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
         headers = _headers(self.scope["headers"])
         peer: Any = (self.scope.get("client") or ["", 0])[0]
         self.address = address_of(str(peer), headers.get("x-forwarded-for", ""))
-        admitted = await database(admission.admit)(
+        admitted = await hub().batch.run(
+            admission.admit,
             headers.get("authorization", ""),
             self.scope.get("query_string", b"").decode("latin-1"),
             self.address,
@@ -78,7 +76,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         for task in self.tasks:
             task.cancel()
         if self.is_registered:
-            await database(reception.disconnected)(self.agent.pk, self.token)
+            await hub().batch.run(reception.disconnected, self.agent.pk, self.token)
 
     async def end(self, code: int) -> None:
         """Close from our side; what still comes is not read."""
@@ -121,13 +119,13 @@ class AgentConsumer(AsyncWebsocketConsumer):
             case protocol.Heartbeat():
                 await self._heartbeat(message)
             case protocol.Accepted(of="command"):
-                await database(commands.accepted)(self.agent, _number(message.id))
+                self._begin(commands.accepted, self.agent, _number(message.id))
             case protocol.Progress():
-                await self._progress(message)
+                self._progress(message)
             case protocol.Result():
                 await self._result(message)
             case protocol.Event():
-                await database(reception.happened)(self.agent, message)
+                await hub().batch.run(reception.happened, self.agent, message)
                 await self._say(protocol.Accepted(id=message.id, of="event"))
             case _:
                 raise ProtocolError("direction", "Only the portal sends such messages.")
@@ -135,7 +133,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _register(self, message: protocol.Register) -> None:
         if self.is_registered:
             raise ProtocolError("registered", "This connection is registered already.")
-        answer = await database(reception.register)(self.agent, self.token, message)
+        answer = await hub().batch.run(reception.register, self.agent, self.token, message)
         self.is_registered = True
         self.patience = max(settings.AGENT_HEARTBEAT_SECONDS * 3.5, REGISTER_WITHIN)
         before = hub().registered(self)
@@ -148,11 +146,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
         hub().heard(self.agent.pk)
         state = reception.state_of(message)
         if state != self.known_state:
-            await database(reception.heard)(self.agent, state)
+            await hub().batch.run(reception.heard, self.agent, state)
             self.known_state = state
         await self._say(protocol.Heartbeat(at=timezone.now()))
 
-    async def _progress(self, message: protocol.Progress) -> None:
+    def _progress(self, message: protocol.Progress) -> None:
         """At most two a second of a command are kept: the next one tells more."""
         number, now = _number(message.id), time.monotonic()
         if now - self.told.get(number, 0.0) < PROGRESS_EVERY:
@@ -160,13 +158,13 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if len(self.told) > 1000:
             self.told.clear()
         self.told[number] = now
-        await database(commands.progressed)(
-            self.agent, number, message.done, message.total, message.message
+        self._begin(
+            commands.progressed, self.agent, number, message.done, message.total, message.message
         )
 
     async def _result(self, message: protocol.Result) -> None:
         number = _number(message.id)
-        if not await database(commands.ended)(self.agent, number, message):
+        if not await hub().batch.run(commands.ended, self.agent, number, message):
             raise ProtocolError("unknown-id", "The agent was given no such command.", message.id)
         self.told.pop(number, None)
         await self._say(protocol.Accepted(id=message.id, of="result"))
@@ -174,16 +172,16 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _refused(self, message: protocol.Error) -> None:
         """The agent could not take what we sent. Where that was a command, it has failed."""
         if self.is_registered and message.ref.isdecimal():
-            await database(commands.refused)(
-                self.agent, _number(message.ref), message.code, message.message
+            await hub().batch.run(
+                commands.refused, self.agent, _number(message.ref), message.code, message.message
             )
 
     async def _deliver(self, *, again: bool) -> None:
         async with self.delivering:
-            await database(self.agent.refresh_from_db)()
-            for command in await database(commands.take)(self.agent, again=again):
+            send, stop = await hub().batch.run(_take, self.agent, again)
+            for command in send:
                 await self._say(_as_message(command))
-            for command in await database(commands.cancelling)(self.agent):
+            for command in stop:
                 await self._say(
                     protocol.Cancel(id=str(command.pk), idempotency_key=command.idempotency_key)
                 )
@@ -200,6 +198,15 @@ class AgentConsumer(AsyncWebsocketConsumer):
         async with asyncio.timeout(SEND_TIMEOUT):
             await self.send(text_data=protocol.encode(message))
 
+    def _begin(self, function: Any, *arguments: Any) -> None:
+        """Database work that is not answered: it shares a commit with the result behind it."""
+        future = hub().batch.begin(function, *arguments)
+        future.add_done_callback(self._begun)
+
+    def _begun(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            log.warning("a step was not kept", agent=self.agent.pk, error=type(error).__name__)
+
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(self._guarded(work))
         self.tasks.add(task)
@@ -211,6 +218,10 @@ class AgentConsumer(AsyncWebsocketConsumer):
         except Exception as error:
             # The hub's next look starts it again.
             log.warning("commands not sent", agent=self.agent.pk, error=type(error).__name__)
+
+
+def _take(agent: Agent, again: bool) -> tuple[list[AgentCommand], list[AgentCommand]]:
+    return commands.take(agent, again=again)
 
 
 def _as_message(command: AgentCommand) -> protocol.Command:

@@ -7,15 +7,16 @@ sockets together: an idle agent costs a dictionary entry.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from agents import admission, reception, wake
+from agents import admission, announce, reception, wake
+from agents.batch import Batch
 from agents.models import Agent, AgentCommand, CommandState
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = 2.0
+STEPS_EVERY = 0.4
 REGISTER_WITHIN = 10.0
 # Redis and SQLite forget groups after a day.
 JOIN_EVERY = 3600.0
+CHUNK = 5000
 REVOKED = 4403
 REPLACED = 4409
 TIMED_OUT = 4408
@@ -50,6 +53,9 @@ class Hub:
         self.of_agent: dict[int, AgentConsumer] = {}
         self._heard: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._calls: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self.batch = Batch()
 
     def enter(self, consumer: AgentConsumer) -> None:
         self.connections[consumer.token] = consumer
@@ -57,18 +63,21 @@ class Hub:
             self._tasks = [
                 asyncio.create_task(self._listen(), name="agents-listen"),
                 asyncio.create_task(self._look(), name="agents-look"),
+                asyncio.create_task(self._tell(), name="agents-tell"),
             ]
 
     def registered(self, consumer: AgentConsumer) -> AgentConsumer | None:
         """Make it the agent's one; the connection that it replaces in this process."""
         before = self.of_agent.get(consumer.agent.pk)
         self.of_agent[consumer.agent.pk] = consumer
+        wake.here[consumer.agent.pk] = self._call
         return before if before is not consumer else None
 
     def leave(self, consumer: AgentConsumer) -> None:
         self.connections.pop(consumer.token, None)
         if self.of_agent.get(consumer.agent.pk) is consumer:
             del self.of_agent[consumer.agent.pk]
+            wake.here.pop(consumer.agent.pk, None)
         if not self.connections:
             for task in self._tasks:
                 task.cancel()
@@ -103,6 +112,17 @@ class Hub:
             await asyncio.sleep(LOOK_EVERY)
             self._tasks[0] = asyncio.create_task(self._listen(), name="agents-listen")
 
+    def _call(self, event: dict[str, Any]) -> None:
+        """From a thread of this process that has committed something for an agent."""
+        # A loop that is closing has no agents left.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._answer, event)
+
+    def _answer(self, event: dict[str, Any]) -> None:
+        task = asyncio.ensure_future(self._called(event))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
     async def _called(self, event: dict[str, Any]) -> None:
         consumer = self.of_agent.get(event["agent"])
         if consumer is None:
@@ -122,10 +142,19 @@ class Hub:
             except Exception as error:
                 log.warning("agents were not looked after", error=type(error).__name__)
 
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(STEPS_EVERY)
+            if announce.steps_wait():
+                try:
+                    await self.batch.run(announce.publish_steps)
+                except Exception as error:
+                    log.warning("steps were not told", error=type(error).__name__)
+
     async def _look_once(self) -> None:
         heard, self._heard = self._heard, set()
         if heard:
-            await database_sync_to_async(reception.seen)(sorted(heard))
+            await self.batch.run(reception.seen, sorted(heard))
         now = time.monotonic()
         for consumer in list(self.connections.values()):
             if now - consumer.heard_at > consumer.patience:
@@ -133,19 +162,19 @@ class Hub:
         open_now = list(self.connections.values())
         await self._check_access(open_now)
         await self._check_replaced([each for each in open_now if each.is_registered])
-        for agent_id in await database_sync_to_async(_waiting)():
+        for agent_id in await self.batch.run(_waiting):
             if agent_id in self.of_agent:
                 self.of_agent[agent_id].wake()
 
     async def _check_access(self, consumers: list[AgentConsumer]) -> None:
         keys = [(each.key_id, each.address) for each in consumers]
-        good = await database_sync_to_async(admission.still_admitted)(keys)
+        good = await self.batch.run(admission.still_admitted, keys)
         for consumer in consumers:
             if consumer.key_id not in good:
                 await consumer.end(REVOKED)
 
     async def _check_replaced(self, consumers: list[AgentConsumer]) -> None:
-        current = await database_sync_to_async(_connections)([each.agent.pk for each in consumers])
+        current = await self.batch.run(_connections, [each.agent.pk for each in consumers])
         for consumer in consumers:
             token = current.get(consumer.agent.pk)
             # "" is a connection that was called stale while this process was too busy to say.
@@ -153,7 +182,7 @@ class Hub:
                 await consumer.end(REPLACED)
             elif token == "":
                 self.heard(consumer.agent.pk)
-                await database_sync_to_async(reception.reclaim)(consumer.agent.pk, consumer.token)
+                await self.batch.run(reception.reclaim, consumer.agent.pk, consumer.token)
 
 
 def _waiting() -> list[int]:
@@ -168,9 +197,9 @@ def _waiting() -> list[int]:
 
 def _connections(agent_ids: list[int]) -> dict[int, str]:
     found: dict[int, str] = {}
-    for start in range(0, len(agent_ids), 500):
+    for start in range(0, len(agent_ids), CHUNK):
         found.update(
-            Agent.objects.filter(pk__in=agent_ids[start : start + 500]).values_list(
+            Agent.objects.filter(pk__in=agent_ids[start : start + CHUNK]).values_list(
                 "pk", "connection"
             )
         )

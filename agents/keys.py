@@ -9,10 +9,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from agents import wake
+from agents import announce, wake
 from agents.errors import EnrolmentRefused, NotPossible
 from agents.models import KEY_PREFIX, Agent, AgentKey, AgentState, EnrolmentCode, digest_of
-from pacs import audit, events
+from pacs import audit
 
 KEY_DAYS = 365
 OVERLAP = timedelta(hours=24)
@@ -70,7 +70,7 @@ def enrol(code: str, *, address: str, version: str = "", platform: str = "") -> 
         )
         agent.refresh_from_db()
         _record("agent.enrolled", agent, None, address)
-        _changed(agent)
+        announce.agent_changed(agent)
     return agent, secret
 
 
@@ -110,7 +110,7 @@ def switch(agent: Agent, on: bool, *, actor: Any, address: str = "") -> bool:
         if not Agent.objects.filter(pk=agent.pk, state=before).update(state=after):
             return False
         _record("agent.on" if on else "agent.off", agent, actor, address)
-        _changed(agent)
+        announce.agent_changed(agent)
         wake.look_again(agent.pk)
     return True
 
@@ -129,10 +129,6 @@ def _issue(agent: Agent) -> tuple[AgentKey, str]:
 def _plain(code: str) -> str:
     """The code as people type it, in the form it is hashed in."""
     return "".join(letter for letter in code.upper() if letter.isalnum())
-
-
-def _changed(agent: Agent) -> None:
-    events.publish("agent.changed", site=agent.site_id, agent=agent.pk)
 
 
 def _record(action: str, agent: Agent, actor: Any, address: str, **detail: Any) -> None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import protocol, wake
+from agents import announce, protocol, wake
 from agents.models import Agent, AgentEvent, AgentState
 from agents.protocol import ProtocolError
 from pacs import events
@@ -29,8 +29,8 @@ def register(agent: Agent, connection: str, message: protocol.Register) -> proto
             "version", f"The portal speaks version {protocol.VERSION} of the protocol."
         )
     now = timezone.now()
-    with transaction.atomic():
-        was_silent = Agent.objects.filter(pk=agent.pk, silent_since__isnull=False).exists()
+    with transaction.atomic(savepoint=False):
+        before = Agent.objects.get(pk=agent.pk)
         Agent.objects.filter(pk=agent.pk).update(
             connection=connection,
             connected_at=now,
@@ -41,12 +41,12 @@ def register(agent: Agent, connection: str, message: protocol.Register) -> proto
             platform=message.platform,
             capabilities=list(message.capabilities),
         )
-        if was_silent:
+        if before.silent_since is not None:
             AgentEvent.objects.create(agent=agent, kind=AgentEvent.Kind.BACK, at=now)
         AgentEvent.objects.create(agent=agent, kind=AgentEvent.Kind.CONNECTED, at=now)
-        _changed(agent)
-        wake.replaced(agent.pk, connection)
-    agent.refresh_from_db()
+        announce.agent_changed(agent)
+        if before.connection:
+            wake.replaced(agent.pk, connection)
     return protocol.Registered(
         agent_id=agent.pk,
         name=agent.name,
@@ -54,20 +54,20 @@ def register(agent: Agent, connection: str, message: protocol.Register) -> proto
         now=now,
         protocol=max(spoken),
         heartbeat_seconds=settings.AGENT_HEARTBEAT_SECONDS,
-        allowed_commands=tuple(agent.allowed_commands),
+        allowed_commands=tuple(before.allowed_commands),
     )
 
 
 def disconnected(agent_id: int, connection: str) -> None:
     """The connection is gone; a newer one of the agent stays."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         agent = Agent.objects.filter(pk=agent_id).first()
         if agent is None or not Agent.objects.filter(pk=agent_id, connection=connection).update(
             connection=""
         ):
             return
         AgentEvent.objects.create(agent=agent, kind=AgentEvent.Kind.DISCONNECTED)
-        _changed(agent)
+        announce.agent_changed(agent)
 
 
 def reclaim(agent_id: int, connection: str) -> None:
@@ -86,11 +86,11 @@ def state_of(message: protocol.Heartbeat) -> dict[str, Any]:
 
 def heard(agent: Agent, state: dict[str, Any]) -> None:
     """Keep what the agent tells of itself, where it differs from before."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if not state["version"]:
             state = {name: value for name, value in state.items() if name != "version"}
         Agent.objects.filter(pk=agent.pk).update(last_seen_at=timezone.now(), **state)
-        _changed(agent)
+        announce.agent_changed(agent)
 
 
 def seen(agent_ids: list[int]) -> None:
@@ -100,12 +100,12 @@ def seen(agent_ids: list[int]) -> None:
         some = Agent.objects.filter(pk__in=agent_ids[start : start + 500])
         some.update(last_seen_at=now)
         for agent in some.filter(silent_since__isnull=False):
-            with transaction.atomic():
+            with transaction.atomic(savepoint=False):
                 if Agent.objects.filter(pk=agent.pk, silent_since__isnull=False).update(
                     silent_since=None, silence_mailed_at=None
                 ):
                     AgentEvent.objects.create(agent=agent, kind=AgentEvent.Kind.BACK, at=now)
-                    _changed(agent)
+                    announce.agent_changed(agent)
 
 
 def happened(agent: Agent, message: protocol.Event) -> None:
@@ -129,7 +129,7 @@ def happened(agent: Agent, message: protocol.Event) -> None:
             if message.event == protocol.SCAN:
                 events.publish("scan.read", site=agent.site_id, agent=agent.pk, event=row.pk)
             else:
-                _changed(agent)
+                announce.agent_changed(agent)
     except IntegrityError:
         if not AgentEvent.objects.filter(agent=agent, event_id=message.id).exists():
             raise
@@ -158,7 +158,7 @@ def newly_silent() -> list[int]:
                 pk=agent.pk, silent_since=None, last_seen_at=agent.last_seen_at
             ).update(silent_since=agent.last_seen_at):
                 AgentEvent.objects.create(agent=agent, kind=AgentEvent.Kind.SILENT, at=now)
-                _changed(agent)
+                announce.agent_changed(agent)
                 found.append(agent.pk)
     return found
 
@@ -166,7 +166,3 @@ def newly_silent() -> list[int]:
 def _believable(at: Any) -> Any:
     """The agent's time, unless its clock is ahead."""
     return min(at, timezone.now())
-
-
-def _changed(agent: Agent) -> None:
-    events.publish("agent.changed", site=agent.site_id, agent=agent.pk)

@@ -5,6 +5,7 @@ A lost call is made up for by that process, which looks by itself every two seco
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,9 @@ from django.db import transaction
 from pacs.events import sender
 
 GROUP = "agents"
+Call = Callable[[dict[str, Any]], None]
+# The agents whose sockets this process holds; called from any thread.
+here: dict[int, Call] = {}
 
 
 def commands(agent_id: int) -> None:
@@ -30,4 +34,14 @@ def replaced(agent_id: int, connection: str) -> None:
 
 
 def _send(agent_id: int, **message: Any) -> None:
-    transaction.on_commit(lambda: sender.send(GROUP, {"agent": agent_id, **message}))
+    event = {"agent": agent_id, **message}
+
+    def call() -> None:
+        local = here.get(agent_id)
+        if local is not None:
+            local(event)
+        # Of several connections of one agent any process may hold the older.
+        if local is None or message["what"] == "replaced":
+            sender.send(GROUP, event)
+
+    transaction.on_commit(call)

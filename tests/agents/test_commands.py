@@ -39,7 +39,7 @@ def state(command: AgentCommand) -> str:
 
 def steps(agent: Agent, command: AgentCommand) -> dict[str, Callable[[], object]]:
     return {
-        "take": lambda: commands.take(agent, again=False),
+        "take": lambda: commands.take(agent, again=False)[0],
         "accepted": lambda: commands.accepted(agent, command.pk),
         "progressed": lambda: commands.progressed(agent, command.pk, 1, 2, "x"),
         "done": lambda: commands.ended(agent, command.pk, result(command)),
@@ -80,7 +80,7 @@ def test_cancel_from_every_state(agent: Agent, technician: Any, before: str) -> 
     commands.cancel(command, actor=technician)
     assert state(command) == ("cancelled" if before == "queued" else before)
     assert command.cancel_requested_at is not None
-    assert (command in commands.cancelling(agent)) == (before != "queued")
+    assert (command in commands.take(agent, again=True)[1]) == (before != "queued")
 
 
 @pytest.mark.django_db
@@ -114,7 +114,7 @@ def test_expiry(agent: Agent) -> None:
 @pytest.mark.django_db
 def test_expired_is_not_sent(agent: Agent) -> None:
     command = make(agent, expires_at=timezone.now() - timedelta(seconds=1))
-    assert commands.take(agent, again=True) == []
+    assert commands.take(agent, again=True) == ([], [])
     assert state(command) == "expired"
 
 
@@ -123,7 +123,7 @@ def test_no_longer_allowed_is_not_sent(agent: Agent) -> None:
     command = make(agent)
     Agent.objects.update(allowed_commands=[])
     agent.refresh_from_db()
-    assert commands.take(agent, again=False) == []
+    assert commands.take(agent, again=False)[0] == []
     assert state(command) == "failed"
     assert command.code == "not-allowed"
 
@@ -142,10 +142,10 @@ def test_lost_and_found(agent: Agent) -> None:
 def test_again_brings_what_is_open_in_order(agent: Agent) -> None:
     rows = [make(agent, each) for each in STATES]
     asked = make(agent, "sent", cancel_requested_at=timezone.now())
-    taken = commands.take(agent, again=True)
+    taken, stop = commands.take(agent, again=True)
     assert [each.pk for each in taken] == [each.pk for each in rows if each.state in OPEN]
-    assert asked not in taken
-    assert commands.take(agent, again=False) == []
+    assert stop == [asked]
+    assert commands.take(agent, again=False)[0] == []
 
 
 @pytest.mark.django_db
@@ -186,7 +186,7 @@ def test_race_one_idempotency_key(agent: Agent, technician: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_race_two_connections_take(agent: Agent) -> None:
     wanted = {make(agent).pk for _ in range(20)}
-    taken = at_once(*[lambda: commands.take(agent, again=False)] * 4)
+    taken = at_once(*[lambda: commands.take(agent, again=False)[0]] * 4)
     numbers = [command.pk for each in taken for command in each]
     assert sorted(numbers) == sorted(wanted)
 
@@ -210,7 +210,7 @@ def test_race_cancel_against_take(agent: Agent, technician: Any) -> None:
     for _ in range(10):
         command = make(agent)
         taken, cancelled = at_once(
-            lambda: commands.take(agent, again=False),
+            lambda: commands.take(agent, again=False)[0],
             lambda command=command: commands.cancel(command, actor=technician),
         )
         assert cancelled is None
@@ -218,7 +218,7 @@ def test_race_cancel_against_take(agent: Agent, technician: Any) -> None:
             assert taken == []
         else:
             assert [each.pk for each in taken] == [command.pk]
-            assert command in commands.cancelling(agent)
+            assert command in commands.take(agent, again=True)[1]
 
 
 @pytest.mark.django_db(transaction=True)
