@@ -11,7 +11,8 @@ from typing import TextIO
 from agents.site import VERSION, auditlog
 from agents.site.agent import Agent, AlreadyRunningError
 from agents.site.check import check
-from agents.site.config import Config, ConfigError, load
+from agents.site.config import Config, ConfigError, key_file, load
+from agents.site.enrol import EnrolError, enrol
 from agents.site.handlers import audit_path
 from agents.site.log import Recent, set_up
 
@@ -25,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="the agent.toml")
     parser.add_argument("--check", action="store_true", help="test everything once and say how")
     parser.add_argument(
+        "--enrol",
+        action="store_true",
+        help="exchange a one-time code, read from standard input, for the agent's key",
+    )
+    parser.add_argument(
         "--verify-audit", action="store_true", help="check that the audit log is as it was written"
     )
     parser.add_argument(
@@ -35,7 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=VERSION)
     given = parser.parse_args(arguments)
     try:
-        config = load(given.config, insecure_localhost=given.insecure_localhost)
+        config = load(
+            given.config, insecure_localhost=given.insecure_localhost, enrolling=given.enrol
+        )
+        if given.enrol:
+            return _enrol(config, key_file(given.config))
     except ConfigError as error:
         for line in error.lines:
             say(line, sys.stderr)
@@ -75,6 +85,18 @@ async def _check(config: Config) -> int:
     for each in findings:
         say(f"{'ok  ' if each.good else 'FAIL'}  {each.subject:<{width}}  {each.words}")
     return 0 if all(each.good for each in findings) else 1
+
+
+def _enrol(config: Config, path: Path) -> int:
+    if sys.stdin.isatty():
+        say("Enrolment code:")
+    try:
+        name = asyncio.run(enrol(config.portal, sys.stdin.readline().strip(), path))
+    except EnrolError as error:
+        say(str(error), sys.stderr)
+        return 1
+    say(f"enrolled as {name}; the key is in {path}")
+    return 0
 
 
 def _verify(path: Path) -> int:

@@ -48,10 +48,11 @@ class ConfigError(ValueError):
         super().__init__("\n".join(self.lines))
 
 
-def load(path: Path, *, insecure_localhost: bool = False) -> Config:
+def load(path: Path, *, insecure_localhost: bool = False, enrolling: bool = False) -> Config:
     """Read and check a file. Raises ConfigError with all mistakes at once.
 
-    `insecure_localhost` permits plain http, and only to this machine itself.
+    `insecure_localhost` permits plain http, and only to this machine itself. `enrolling`: the
+    agent's key is not there yet and is not read.
     """
     try:
         content = path.read_text(encoding="utf-8")
@@ -60,16 +61,22 @@ def load(path: Path, *, insecure_localhost: bool = False) -> Config:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}, line {line}: not UTF-8"]) from None
-    return parse(content, str(path), insecure_localhost=insecure_localhost)
+    return parse(content, str(path), insecure_localhost=insecure_localhost, enrolling=enrolling)
 
 
-def parse(content: str, source: str = "agent.toml", *, insecure_localhost: bool = False) -> Config:
+def parse(
+    content: str,
+    source: str = "agent.toml",
+    *,
+    insecure_localhost: bool = False,
+    enrolling: bool = False,
+) -> Config:
     """Check the text of a file. Raises ConfigError."""
     try:
         document = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax(content, source, str(error))]) from None
-    reader = _Reader(content, source)
+    reader = _Reader(content, source, frozenset({"api_key"} if enrolling else ()))
     sections = {name: reader.section(document, name) for name in SECTIONS}
     for name in document.keys() - SECTIONS.keys():
         reader.complain((name,), f"there is no section {name!r}{_meant(name, SECTIONS)}")
@@ -78,6 +85,15 @@ def parse(content: str, source: str = "agent.toml", *, insecure_localhost: bool 
     if reader.mistakes:
         raise ConfigError(line for _, line in sorted(reader.mistakes))
     return Config(**sections)
+
+
+def key_file(path: Path) -> Path:
+    """Where the configuration at `path` keeps the agent's key. Raises ConfigError."""
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))["portal"]["api_key_file"]
+        return Path(str(value))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError([f"{path}: [portal] needs api_key_file, for enrolment"]) from None
 
 
 def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool) -> None:
@@ -132,9 +148,10 @@ def _folder(reader: _Reader, index: int, folder: FolderSection, upload: UploadSe
 class _Reader:
     """Turns tables into sections and collects what is wrong."""
 
-    def __init__(self, content: str, source: str) -> None:
+    def __init__(self, content: str, source: str, unread: frozenset[str]) -> None:
         self.content = content
         self.source = source
+        self.unread = unread
         self.mistakes: list[tuple[int, str]] = []
 
     def complain(self, where: Where, words: str) -> None:
@@ -195,6 +212,8 @@ class _Reader:
             return secret.Secret()
         if len(given) == 2:
             self.complain((*where, given[1]), f"give {given[0]} or {given[1]}, not both")
+            return secret.Secret()
+        if field.name in self.unread:
             return secret.Secret()
         value = table[given[0]]
         try:

@@ -160,7 +160,7 @@ class Uploader:
                 "X-Content-SHA256": digest,
             },
             allow_redirects=False,
-            **self._by_proxy(),
+            **by_proxy(self._portal),
         ) as response:
             status = response.status
             if status in OUTCOMES:
@@ -188,18 +188,9 @@ class Uploader:
             headers={"Content-Type": "text/plain"},
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=20),
-            **self._by_proxy(),
+            **by_proxy(self._portal),
         ) as response:
             return int(response.status)
-
-    def _by_proxy(self) -> dict[str, Any]:
-        portal = self._portal
-        if not portal.proxy:
-            return {}
-        if not portal.proxy_user:
-            return {"proxy": portal.proxy}
-        auth = aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
-        return {"proxy": portal.proxy, "proxy_auth": auth}
 
     async def _paced(
         self, chunks: AsyncIterator[bytes], broken: list[Exception]
@@ -224,6 +215,16 @@ class Uploader:
         if self._failures > 1 or after:
             self._not_before = max(self._not_before, time.monotonic() + seconds)
         self._problems.note("upload", words)
+
+
+def by_proxy(portal: PortalSection) -> dict[str, Any]:
+    """What aiohttp's requests are told of the proxy."""
+    if not portal.proxy:
+        return {}
+    if not portal.proxy_user:
+        return {"proxy": portal.proxy}
+    auth = aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
+    return {"proxy": portal.proxy, "proxy_auth": auth}
 
 
 def _read(descriptor: int, size: int) -> tuple[bytes | None, str]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -378,3 +379,25 @@ def test_killed_at_random_over_hundreds_of_files(
     moved = [path for path in (tmp_path / "done").rglob("*") if path.is_file()]
     assert {digest(path.read_bytes()) for path in moved} == wanted
     assert len(moved) == 400
+
+
+def test_full_disk_at_the_agent_loses_and_repeats_nothing(
+    agent: Callable[..., RunningAgent], receiver: Receiver, inbox: Path
+) -> None:
+    """The running process may write no more, as on a full disk; then it may again."""
+    running = agent()
+    (inbox / "0.dcm").write_bytes(image(0))
+    running.wait_states(done=1)
+    process = running.child.process
+    assert process is not None
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    for number in range(1, 8):
+        (inbox / f"{number}.dcm").write_bytes(image(number))
+    wait_until(lambda: receiver.posts.total() > 1, 15, "an upload")
+    time.sleep(3)
+    assert running.child.running
+    assert running.states() == {"done": 1}
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
+    running.wait_states(done=8)
+    assert set(receiver.posts.values()) == {1}

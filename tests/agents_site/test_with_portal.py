@@ -275,3 +275,35 @@ def test_check(portal: Portal, orthanc: OrthancServer, tmp_path: Path) -> None:
         "relay local",
     }
     assert table["upload"][1] == "the token may not upload"
+
+
+def test_enrolled_with_a_one_time_code(portal: Portal, tmp_path: Path) -> None:
+    number, running = site_agent(portal, tmp_path)
+    code = portal.stack.shell(
+        "from agents import keys\nfrom agents.models import Agent\n"
+        f"print(keys.new_code(Agent.objects.get(pk={number}), actor=None))"
+    ).strip()
+    key = running.folder / "key"
+    key.unlink()
+
+    def enrol(given: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            running.command("--enrol"),
+            input=given + "\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=dict(os.environ),
+        )
+
+    wrong = enrol("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")
+    assert (wrong.returncode, key.exists()) == (1, False)
+    assert "wrong, used or expired" in wrong.stderr
+    done = enrol(code)
+    assert done.returncode == 0, done.stderr
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.read_text().strip() not in done.stdout
+    assert enrol(code).returncode == 1
+    assert key.read_text().startswith("lba_")
+    with running:
+        wait(lambda: about(portal, number)["is_online"], 20, "online", portal)
