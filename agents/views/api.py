@@ -308,8 +308,9 @@ def _agent(request: Request, pk: int) -> Agent:
 
 
 def _command(request: Request, pk: int, cid: int) -> AgentCommand:
-    rows = AgentCommand.objects.visible_to(principal(request)).select_related("agent", "requester")
-    command: AgentCommand | None = rows.filter(agent=pk, pk=cid).first()
+    # By the agent's own key first: a number beyond every key is refused there, not in the database.
+    rows = _agent(request, pk).commands.select_related("agent", "requester")
+    command: AgentCommand | None = rows.filter(pk=cid).first()
     if command is None:
         raise exceptions.NotFound
     return command

@@ -186,8 +186,8 @@ def _agent(request: HttpRequest, pk: int) -> Agent:
 
 
 def _command(request: HttpRequest, pk: int, cid: int) -> AgentCommand:
-    rows = AgentCommand.objects.visible_to(request.user).select_related("agent__site", "requester")
-    found: AgentCommand = get_object_or_404(rows, pk=cid, agent=pk)
+    rows = _agent(request, pk).commands.select_related("agent__site", "requester")
+    found: AgentCommand = get_object_or_404(rows, pk=cid)
     return found
 
 

@@ -245,3 +245,11 @@ def test_keys_and_networks_are_not_shown(logged_in: Any, technician: Any, agent:
     body = logged_in(technician).get(f"/api/agents/{agent.pk}/").content.decode()
     assert "10.0.0.0" not in body
     assert "a-connection" not in body
+
+
+def test_numbers_beyond_every_key(logged_in: Any, technician: Any, agent: Agent) -> None:
+    client, huge = logged_in(technician), 2**90
+    for path in (f"{huge}/", f"{huge}/commands/", f"{huge}/commands/1/", f"1/commands/{huge}/"):
+        assert client.get(f"/api/agents/{path}").status_code == 404, path
+    for path in (f"{huge}/", f"{huge}/commands/1/", f"{agent.pk}/commands/{huge}/"):
+        assert client.get(f"/agents/{path}").status_code == 404, path
