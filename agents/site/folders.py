@@ -31,6 +31,7 @@ log = logging.getLogger("agents.site")
 
 TRUNCATED_PATIENCE = 10
 """A file that ends in the middle is waited for so many settle times, then sent as it is."""
+MOST_QUEUED = 20_000
 WRITE_EVERY = 0.05
 TELL_EVERY = 2.0
 MOVE_AGAIN = 60.0
@@ -67,7 +68,7 @@ class Folder:
         self._problems = problems
         self._told = told
         self._wake = asyncio.Event()
-        self._queue: asyncio.Queue[Found] = asyncio.Queue(uploader.in_flight * 16)
+        self._queue: asyncio.Queue[Found] = asyncio.Queue()
         self._busy: set[str] = set()
         self._settling: dict[str, tuple[Stamp, float]] = {}
         self._written: asyncio.Queue[Entry] = asyncio.Queue()
@@ -147,7 +148,11 @@ class Folder:
                 async with asyncio.timeout(max(pause, taken)):
                     await self._wake.wait()
             # A folder in which much happens is not looked at all the time.
-            await asyncio.sleep(min(0.1 + 4 * taken, self.section.settle_seconds))
+            await asyncio.sleep(min(0.1 + 9 * taken, self.section.settle_seconds))
+
+    @property
+    def _sleeps_by_day(self) -> bool:
+        return self.section.only_at_night and not self._uploader.pace.is_night
 
     async def _look(self) -> float:
         """One look; seconds until the next."""
@@ -159,7 +164,7 @@ class Folder:
             return min(section.scan_seconds, 10.0)
         self.state = "ok"
         self._seen = len(found)
-        if section.only_at_night and not self._uploader.pace.is_night:
+        if self._sleeps_by_day:
             self.state = "waits for the night"
             return min(section.scan_seconds, 30.0)
         now = time.monotonic()
@@ -170,9 +175,10 @@ class Folder:
             stamp = (each.size, each.mtime_ns)
             before = self._settling.get(each.path)
             since = before[1] if before and before[0] == stamp else now
-            if now - since >= section.settle_seconds or each.entry is not None:
+            settled = now - since >= section.settle_seconds or each.entry is not None
+            if settled and len(self._busy) < MOST_QUEUED:
                 self._busy.add(each.path)
-                await self._queue.put(each)
+                self._queue.put_nowait(each)
             else:
                 settling[each.path] = (stamp, since)
         self._settling = settling
@@ -185,7 +191,8 @@ class Folder:
     async def _work(self) -> None:
         while True:
             found = await self._queue.get()
-            if self._stopping:
+            if self._stopping or self._sleeps_by_day:
+                self._busy.discard(found.path)
                 continue
             self._working += 1
             kept = False
