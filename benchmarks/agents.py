@@ -1,6 +1,6 @@
 """Many site agents at one portal: how fast they connect, what they weigh, how fast they obey.
 
-`python -m benchmarks.agents [agents] [--redis]`: 2,000 agents on the embedded shape by default.
+`python -m benchmarks.agents [agents] [--rate 50] [--redis]`: 2,000 on the embedded shape by default.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from tests.servers.portal import Portal
 from tests.servers.redis import RedisServer
 from tests.servers.stack import Stack
 
-COMMANDS = 1000
-PER_SECOND = 50
+LOAD_SECONDS = 20
 AT_ONCE = 50
 IDLE_SECONDS = 15
 MAKE = """
@@ -122,14 +121,14 @@ def post(portal: Portal, agent_id: int) -> tuple[str, float]:
     return str(body["id"]), began
 
 
-async def round_trips(portal: Portal, agents: Agents) -> list[float]:
+async def round_trips(portal: Portal, agents: Agents, rate: float) -> list[float]:
     """Milliseconds from asking for a command until the agent knows that its result is kept."""
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(32) as pool:
         asked = []
         began = time.monotonic()
-        for number in range(COMMANDS):
-            await asyncio.sleep(max(0.0, began + number / PER_SECOND - time.monotonic()))
+        for number in range(int(rate * LOAD_SECONDS)):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
             agent_id = agents.keys[number % len(agents.keys)][0]
             asked.append(loop.run_in_executor(pool, post, portal, agent_id))
         sent = await asyncio.gather(*asked)
@@ -140,7 +139,7 @@ async def round_trips(portal: Portal, agents: Agents) -> list[float]:
     return [(agents.ended[number] - at) * 1000 for number, at in sent]
 
 
-async def measure(portal: Portal, count: int) -> dict[str, float]:
+async def measure(portal: Portal, count: int, rate: float) -> dict[str, float]:
     keys = json.loads(portal.stack.shell(MAKE.format(count=count)))
     pid = portal.stack.pid("web")
     warm = Agents(portal, keys[:50])
@@ -154,7 +153,7 @@ async def measure(portal: Portal, count: int) -> dict[str, float]:
     used = busy(pid)
     await asyncio.sleep(IDLE_SECONDS)
     found["idle_cpu_percent"] = (busy(pid) - used) / IDLE_SECONDS * 100
-    times = await round_trips(portal, agents)
+    times = await round_trips(portal, agents, rate)
     cuts = statistics.quantiles(times, n=100)
     found |= {"trip_p50_ms": cuts[49], "trip_p95_ms": cuts[94], "trip_p99_ms": cuts[98]}
     await agents.close()
@@ -164,6 +163,7 @@ async def measure(portal: Portal, count: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("agents", nargs="?", type=int, default=2000)
+    parser.add_argument("--rate", type=float, default=50, help="commands per second")
     parser.add_argument("--redis", action="store_true")
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -174,7 +174,7 @@ def main() -> None:
         if arguments.redis:
             env["REDIS_URL"] = held.enter_context(RedisServer(folder / "redis")).url
         stack = held.enter_context(Stack(folder / "portal", env=env))
-        found = asyncio.run(measure(Portal(stack), arguments.agents))
+        found = asyncio.run(measure(Portal(stack), arguments.agents, arguments.rate))
     print(json.dumps({name: round(value, 1) for name, value in found.items()}, indent=1))
 
 
