@@ -1,6 +1,6 @@
 """Many site agents at one portal: how fast they connect, what they weigh, how fast they obey.
 
-`python -m benchmarks.agents [agents] [--rate 50] [--redis]`: 2,000 on the embedded shape by default.
+`python -m benchmarks.agents [agents] [--rate 50] [--redis]`: 2,000 on the embedded shape alone.
 """
 
 from __future__ import annotations
