@@ -153,9 +153,9 @@ class Dispatcher:
                     code="expired",
                     message="The command came too late and was not begun.",
                 )
-            self._audit.record("command.begun", requester=command.requester, detail=detail)
             if not await asyncio.to_thread(self._journal.begin, command.idempotency_key):
                 return None  # cancelled meanwhile
+            self._audit.record("command.begun", requester=command.requester, detail=detail)
             return await self._perform(command, handler, params)
 
     async def _perform(

@@ -21,7 +21,7 @@ from watchfiles import awatch
 from agents import protocol
 from agents.site import dicomfile, disposal, roots, scan
 from agents.site.journal import Outbox
-from agents.site.ledger import DONE, FAILED, MOVED, OTHER, RETRY, Entry, Ledger
+from agents.site.ledger import DONE, FAILED, MOVED, OTHER, RETRY, Entry, Ledger, as_text
 from agents.site.options import FolderSection
 from agents.site.problems import Problems
 from agents.site.scan import Found
@@ -129,11 +129,14 @@ class Folder:
     async def _watch(self) -> None:
         """Notices of the system; where it gives none the regular look is enough."""
         while True:
-            with contextlib.suppress(OSError, RuntimeError):
+            try:
                 async for _ in awatch(
                     self.section.path, debounce=400, recursive=self.section.recursive
                 ):
                     self._wake.set()
+            except Exception as error:  # among others of a name that is no UTF-8
+                log.info("no notices of %s: %s", self.section.name, type(error).__name__)
+            self._wake.set()
             await asyncio.sleep(self.section.scan_seconds)
 
     async def _look_for_ever(self) -> None:
@@ -311,7 +314,7 @@ class Folder:
         self._problems.note("file", f"a file in {self.section.name} was not taken: {words}")
         self._tell(
             {
-                "file": found.path,
+                "file": as_text(found.path),
                 "folder": self.section.name,
                 "outcome": answer.outcome if answer else "failed",
                 "reason": words,
@@ -408,7 +411,7 @@ class Folder:
             return
         self._tell(
             {
-                "file": tally.last,
+                "file": as_text(tally.last),
                 "folder": self.section.name,
                 "outcome": "stored",
                 "count": tally.count,

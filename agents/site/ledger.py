@@ -36,6 +36,25 @@ class Entry:
     instance: str = ""
 
 
+# A name that is no UTF-8 is a str with lone surrogates (PEP 383), which SQLite and JSON refuse.
+_TO_TEXT = {0xDC80 + byte: 0xF780 + byte for byte in range(128)}
+_TO_NAME = {text: name for name, text in _TO_TEXT.items()}
+
+
+def as_text(name: str) -> str:
+    """A file's name or path as it can be kept and told; `as_name` undoes it."""
+    return name.translate(_TO_TEXT)
+
+
+def as_name(text: str) -> str:
+    """The name that `as_text` made a text."""
+    return text.translate(_TO_NAME)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    return Entry(as_name(row[0]), as_name(row[1]), *row[2:])
+
+
 class Ledger:
     """The files of all folders."""
 
@@ -47,18 +66,18 @@ class Ledger:
         rows: list[Any] = self._database.rows(
             "SELECT directory, name, size, mtime_ns, state, attempts, next_at, reason, instance"
             " FROM files WHERE folder = ? AND directory = ?",
-            (folder, directory),
+            (folder, as_text(directory)),
         )
-        return {row[1]: Entry(*row) for row in rows}
+        return {each.name: each for each in map(_entry, rows)}
 
     def entry(self, folder: str, directory: str, name: str) -> Entry | None:
         """What is known of one file."""
         rows: list[Any] = self._database.rows(
             "SELECT directory, name, size, mtime_ns, state, attempts, next_at, reason, instance"
             " FROM files WHERE folder = ? AND directory = ? AND name = ?",
-            (folder, directory, name),
+            (folder, as_text(directory), as_text(name)),
         )
-        return Entry(*rows[0]) if rows else None
+        return _entry(rows[0]) if rows else None
 
     def put(self, folder: str, entries: Iterable[Entry]) -> None:
         """Write entries, durably and together."""
@@ -70,7 +89,8 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        *(folder, each.directory, each.name, each.size, each.mtime_ns, each.state),
+                        *(folder, as_text(each.directory), as_text(each.name)),
+                        *(each.size, each.mtime_ns, each.state),
                         *(each.attempts, each.next_at, each.reason, each.instance, now),
                     )
                     for each in entries
@@ -91,7 +111,7 @@ class Ledger:
             connection.executemany(
                 "UPDATE files SET gone_since = coalesce(gone_since, ?)"
                 " WHERE folder = ? AND directory = ? AND name = ?",
-                [(now, folder, directory, name) for name in names],
+                [(now, folder, as_text(directory), as_text(name)) for name in names],
             )
 
     def forget(self) -> None:
@@ -103,6 +123,7 @@ class Ledger:
 
     def try_again(self, folder: str, directory: str) -> None:
         """Failed files in and below a directory are looked at as new; quarantined ones are not."""
+        directory = as_text(directory)
         with self._database.transaction() as connection:
             connection.execute(
                 "DELETE FROM files WHERE folder = ? AND state IN (?, ?) AND instance = ''"

@@ -64,7 +64,7 @@ class _Look:
         try:
             with roots.open_directory(self.section.path, directory) as descriptor:
                 found = self._files(descriptor, directory, deeper)
-        except OSError:
+        except (OSError, roots.OutsideError):
             if first:
                 raise
             return
@@ -79,8 +79,6 @@ class _Look:
         found = []
         with os.scandir(descriptor) as entries:
             for each in entries:
-                if not _is_text(each.name):
-                    continue
                 if each.is_dir(follow_symlinks=False):
                     if not _ignored(self.section, each.name):
                         deeper.append(each.name)
@@ -113,12 +111,3 @@ class _Look:
         if entry.state == FAILED:
             return self.section.failed_dir is not None and entry.next_at <= self.now
         return False
-
-
-def _is_text(name: str) -> bool:
-    """Names that are no UTF-8 cannot be told to the portal or kept in the ledger."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
