@@ -200,12 +200,13 @@ class Relay:
         failures = 0
         try:
             while True:
+                before = self._cursor
                 try:
                     more = await self._slice()
                     failures = 0
                     pause = 0.0 if more else self.section.poll_seconds
                 except (OrthancError, RetryError, OSError) as error:
-                    failures += 1
+                    failures = failures + 1 if self._cursor == before else 1
                     self._problems.note("relay", f"{self.section.name}: {_why(error)}")
                     pause = min(self.section.poll_seconds * 2.0 ** min(failures, 10), LONGEST_PAUSE)
                 await asyncio.sleep(pause)

@@ -191,8 +191,8 @@ def test_relay_past_faults_of_orthanc(
     files, study = series(30)
     with FaultyProxy(orthanc.http_port) as proxy:
         proxy.matches = lambda path: path.endswith("/file")
-        proxy.fail_next = 6
-        proxy.cut_next = 4
+        proxy.fail_next = 3
+        proxy.cut_next = 2
         _, running = site_agent(portal, tmp_path, relay_section(proxy.url, tmp_path))
         orthanc.storescu(files)
         with running:
