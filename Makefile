@@ -15,12 +15,13 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 fingerprint = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 RUNTIME := $(VENV)/.runtime-$(call fingerprint,requirements.txt)
-DEV := $(VENV)/.dev-$(call fingerprint,requirements.txt requirements-dev.txt)
+DEV := $(VENV)/.dev-$(call fingerprint,requirements.txt requirements-dev.txt \
+	agents/site/requirements.txt)
 NODE_MODULES := static/node_modules/.installed-$(call fingerprint,static/package-lock.json)
 FRONT_SOURCES := $(shell find static -path static/node_modules -prune -o -path static/dist -prune \
 	-o -type f -print 2>/dev/null)
 
-.PHONY: help run setup dev servers test-servers node front test bench lint format clean
+.PHONY: help run setup dev servers test-servers node front test bench agent lint format clean
 
 # Without an interpreter (it goes with an upgrade of the system's) the stamps beside it mean nothing.
 ifneq ($(shell test -x $(PYTHON) || echo gone),)
@@ -32,6 +33,7 @@ help:
 	@echo "make test    install what the tests need and run all of them"
 	@echo "make lint    ruff, mypy, djlint, import-linter, eslint, prettier"
 	@echo "make bench   the benchmarks, side by side with Orthanc"
+	@echo "make agent   the site agent as one file, dist/lightbox-agent.pyz"
 	@echo "make setup   only what 'make run' installs;  make front   only the browser's side"
 	@echo "make format  rewrite the sources in the house style"
 	@echo "make clean   remove everything built and installed; keeps var/, the data"
@@ -82,6 +84,9 @@ test: test-servers $(DEV) front
 
 bench: servers test-servers $(DEV) front
 	$(PYTHON) -m benchmarks
+
+agent: $(DEV)
+	deploy/agent/build.sh $(PYTHON) dist/lightbox-agent.pyz
 
 lint: node $(DEV) $(NODE_MODULES)
 	$(BIN)/ruff check .

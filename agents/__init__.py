@@ -1,1 +1,1 @@
-"""The site agent and the portal's side of it. Nothing yet: see the changelog."""
+"""The site agent and the portal's side of it."""

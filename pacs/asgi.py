@@ -1,9 +1,10 @@
-"""ASGI root: data plane and pages over HTTP, the worklist's events over WebSocket."""
+"""ASGI root: data plane and pages over HTTP; worklist events and site agents over WebSocket."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -17,16 +18,20 @@ sys.setswitchinterval(0.0005)
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from agents.consumers import AgentConsumer  # noqa: E402
 from studies.consumers import WorklistConsumer  # noqa: E402
 from studies.dicomweb.dataplane import DataPlane  # noqa: E402
 
-# The consumer identifies its user itself, from the same place as the data plane, per message.
+# The consumers identify who is there themselves: users by the data plane's rules, per message.
+sockets: list[Any] = [
+    path("ws/worklist/", WorklistConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("ws/agents/", AgentConsumer.as_asgi()),  # type: ignore[arg-type]
+    path("agent-connect", AgentConsumer.as_asgi()),  # type: ignore[arg-type]
+]
 application = ProtocolTypeRouter(
     {
         "http": DataPlane(fallback=pages),
-        "websocket": URLRouter(
-            [path("ws/worklist/", WorklistConsumer.as_asgi())]  # type: ignore[list-item, arg-type]
-        ),
+        "websocket": URLRouter(sockets),
     }
 )
 

@@ -10,6 +10,7 @@ const entries = {
   viewer: "src/viewer/main.js",
   worklist: "src/worklist/main.js",
   sends: "src/sends/main.js",
+  agents: "src/agents/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

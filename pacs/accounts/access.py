@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +26,18 @@ _cache: dict[str, tuple[float, Principal]] = {}
 _generation = 0
 
 
+# Other kinds of bearer secrets, by how they begin.
+_others: dict[str, Callable[[str], tuple[Principal | None, float]]] = {}
+
+
+def accept_secrets(prefix: str, resolver: Callable[[str], tuple[Principal | None, float]]) -> None:
+    """Have the data plane and sockets ask `resolver` about secrets that begin with `prefix`.
+
+    It answers as `resolve_and_end`. The principal's session_key begins with "token:".
+    """
+    _others[prefix] = resolver
+
+
 def resolve(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal | None:
     """The principal of a request's credentials now; None for nobody. Asks the database.
 
@@ -40,7 +52,10 @@ def resolve_and_end(
 ) -> tuple[Principal | None, float]:
     """`resolve`, and in how many seconds the session or token ends unless it is used."""
     if authorization := headers.get("authorization"):
-        secret = token_secret(authorization)
+        secret = token_secret(authorization) or ""
+        for prefix, resolver in _others.items():
+            if secret.startswith(prefix):
+                return resolver(secret)
         token = use(secret) if secret else None
         if token is None:
             return None, 0

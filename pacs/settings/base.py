@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "pacs.events",
     "pacs.health",
     "studies",
+    "agents",
 ]
 
 MIDDLEWARE = [
@@ -214,6 +215,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "agents-expire": {
+        "task": "agents.expire_sweep",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "agents-silence": {
+        "task": "agents.silence_sweep",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
     "cache": {
         "task": "health.bound_cache",
         "schedule": timedelta(days=1),
@@ -314,6 +325,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SendState": "studies.sending.models.State",
         "DestinationKind": "studies.sending.models.Kind",
+        "AgentState": "agents.models.AgentState",
+        "CommandState": "agents.models.CommandState",
+        "CommandKind": "agents.models.CommandKind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -353,6 +367,26 @@ ORTHANC_READ_TIMEOUT = envint("PACS_ORTHANC_READ_TIMEOUT", 60, 1)
 SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
 SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
 WORKER_HEARTBEAT_STALE_SECONDS = 20
+
+# A site agent that says nothing for so long is called silent, and its administrators are told.
+AGENT_SILENT_MINUTES = envint("PACS_AGENT_SILENT_MINUTES", 10, 1)
+AGENT_HEARTBEAT_SECONDS = envint("PACS_AGENT_HEARTBEAT_SECONDS", 20, 1)
+# Who is told beside the administrators of the site.
+ALERT_EMAILS = envlist("PACS_ALERT_EMAILS")
+
+# Mail goes out where a server is named.
+EMAIL_HOST = envstr("PACS_EMAIL_HOST")
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.dummy.EmailBackend"
+)
+EMAIL_PORT = envint("PACS_EMAIL_PORT", 587, 1)
+EMAIL_HOST_USER = envstr("PACS_EMAIL_USER")
+EMAIL_HOST_PASSWORD = envstr("PACS_EMAIL_PASSWORD")
+EMAIL_USE_TLS = envbool("PACS_EMAIL_STARTTLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = envstr("PACS_EMAIL_FROM", "lightbox@localhost")
 
 DEMO = False
 LOG_LEVEL = envstr("PACS_LOG_LEVEL", "INFO")

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.servers.portal import Portal
 
@@ -79,6 +79,14 @@ def until(page: Page, expression: str, seconds: float = 30, argument: Any = None
             return value
         assert time.monotonic() < deadline, f"not in {seconds} s: {expression}\n{page.url}"
         page.wait_for_timeout(50)
+
+
+def find(page: Page, name: str) -> Locator:
+    """The link of a study that may be on any page of the list: searched for, as people do."""
+    page.get_by_placeholder("Name, ID, accession or description").fill(name.partition(",")[0])
+    found = page.get_by_role("link", name=name).first
+    found.wait_for(timeout=30_000)
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)

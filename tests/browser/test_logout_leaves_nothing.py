@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from pydicom import dcmread
 
-from tests.browser.conftest import FLAGS, PASSWORD, until
+from tests.browser.conftest import FLAGS, PASSWORD, find, until
 from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.browser
@@ -63,14 +63,14 @@ def test_nothing_is_left(portal: Portal, browser: Browser, series, tmp_path: Pat
         page.fill("input[name=username]", "radiologist")
         page.fill("input[name=password]", PASSWORD)
         page.click("button[type=submit]")
-        page.get_by_text("Vanish, Without").first.click()
+        find(page, "Vanish, Without").click()
         page.wait_for_url("**/studies/*/view/")
         viewer = page.url
         until(page, "() => document.documentElement.dataset.viewer === 'ready'", 60)
         answer = page.evaluate("async (url) => (await fetch(url)).status", frame)
         assert answer == 200
         page.goto(portal.stack.base_url)
-        page.get_by_text("Vanish, Without").first.wait_for()
+        find(page, "Vanish, Without")
         page.evaluate("() => document.querySelector('form[action*=logout]').requestSubmit()")
         page.wait_for_url("**/login/**")
 

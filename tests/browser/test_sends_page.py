@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.conftest import until
+from tests.browser.conftest import find, until
 from tests.servers.orthanc import OrthancServer
 from tests.servers.peer import FaultyProxy
 from tests.servers.portal import Portal
@@ -59,7 +59,7 @@ def test_from_the_viewer_to_the_list(
     page, watcher = login("technician"), login("radiologist")
     watcher.goto(f"{portal.stack.base_url}/sends/")
     until(watcher, "() => document.querySelector('[data-live=live]') !== null")
-    page.get_by_text("Pass, Along").first.click()
+    find(page, "Pass, Along").click()
     page.wait_for_url("**/studies/*/view/")
     until(page, "() => document.documentElement.dataset.viewer === 'ready'", 60)
 
@@ -91,7 +91,7 @@ def test_failing_cancelled_and_tried_again(
     portal.stack.storescu(files)
     portal.wait_count(uid, 2)
     page = login("technician")
-    page.get_by_text("Never, Arrives").first.click()
+    find(page, "Never, Arrives").click()
     page.wait_for_url("**/studies/*/view/")
     until(page, "() => document.documentElement.dataset.viewer === 'ready'", 60)
     page.get_by_role("button", name="Send", exact=True).press("Enter")

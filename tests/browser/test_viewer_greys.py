@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from tests.browser.conftest import until
+from tests.browser.conftest import find, until
 from tests.dicom import greys
 from tests.servers.portal import Portal
 
@@ -80,7 +80,7 @@ def opened(portal: Portal, login: Callable[..., Page]) -> Callable[[list[Dataset
     def open_study(datasets: list[Dataset], name: str) -> Page:
         upload(portal, datasets, name)
         page = login("radiologist", 1024, 768)
-        page.get_by_text(f"{name}, Grey").first.click()
+        find(page, f"{name}, Grey").click()
         page.wait_for_url("**/studies/*/view/")
         show(page, datasets[0])
         return page

@@ -82,7 +82,7 @@ def test_reads_are_in_the_trail_once(client: Any, radiologist: Any, ct: Any) -> 
     retrieved = events.get(action="study.retrieved")
     assert (retrieved.study_id, retrieved.address) == (ct.study_pk, "192.0.2.7")
     searched = events.get(action="study.searched")
-    assert searched.detail == {"keys": ["PatientName"]}
+    assert searched.detail == {"keys": ["PatientName"], "level": "studies"}
 
 
 def test_refused_reads_are_no_reads(client: Any, stranger: Any, ct: Any) -> None:

@@ -58,16 +58,23 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         " url='https://nowhere.invalid', next_attempt_at='2100-01-01T00:00Z')\n"
         "user = User.objects.get(username='technician')\n"
         "send = Send.objects.create(study=study, destination=where, requester=user)\n"
-        "print(study.pk, where.pk, send.pk)\n"
+        "from agents.commands import queue\n"
+        "from agents.models import Agent\n"
+        "agent = Agent.objects.create(site=study.site, name='API', state='active')\n"
+        "command = queue(agent, 'ping', {}, requester=user)[0]\n"
+        "print(study.pk, where.pk, send.pk, agent.pk, command.pk)\n"
     )
-    study, destination, send = map(int, made.split())
+    study, destination, send, agent, command = map(int, made.split())
     return {
         "study": str(dataset.StudyInstanceUID),
         "series": str(dataset.SeriesInstanceUID),
         "instance": str(dataset.SOPInstanceUID),
         "frames": "1",
         "path": "7FE00010",
-        "ids": {"study": study, "destination": destination, "send": send},
+        "ids": {
+            **{"study": study, "destination": destination, "send": send},
+            **{"agent": agent, "command": command},
+        },
     }
 
 
@@ -82,7 +89,7 @@ def test_the_description_is_valid_and_whole() -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
     paths = set(described()["paths"])
     addresses = {
-        f"/{pattern}".replace("<int:pk>", "{id}")
+        f"/{pattern}".replace("<int:pk>", "{id}").replace("<int:cid>", "{cid}")
         for pattern in _patterns(get_resolver().url_patterns)
         if pattern.startswith("api/")
     }
@@ -158,8 +165,10 @@ def _put(case: Any, path: str, real: dict[str, Any]) -> None:
     """Replace what names a thing by the name of one that exists."""
     for name in list(case.path_parameters or {}):
         if name == "id":
-            kind = "send" if "/sends/" in path else "study"
+            kind = "agent" if "/agents/" in path else "send" if "/sends/" in path else "study"
             case.path_parameters[name] = real["ids"][kind]
+        elif name == "cid":
+            case.path_parameters[name] = real["ids"]["command"]
         else:
             case.path_parameters[name] = real[name]
     case.query = {} if case.method == "GET" else case.query

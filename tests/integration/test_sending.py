@@ -53,7 +53,7 @@ class StoreScp:
     def start(self) -> None:
         command = [require("storescp"), *self.options, "-od", str(self.folder), "-aet", self.aet]
         self.child.launch([*command, str(self.port)], env={**os.environ, **SEND_ENVIRONMENT})
-        wait_until(lambda: listens(self.port), 10, "storescp listens")
+        wait_until(lambda: listens(self.port), 30, "storescp listens")
 
     def stop(self) -> None:
         self.child.end(9)

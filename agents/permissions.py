@@ -1,0 +1,65 @@
+"""Who may have an agent do what: by the person's role at the agent's site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from agents import protocol
+from agents.models import Agent
+from pacs.accounts.models import Role, Scope
+from pacs.accounts.permissions import principal
+from pacs.accounts.principal import Principal
+from studies.models import Study
+
+EVERYONE = frozenset({Role.RADIOLOGIST, Role.TECHNICIAN, Role.SITE_ADMIN})
+HANDS = frozenset({Role.TECHNICIAN, Role.SITE_ADMIN})
+ADMINISTRATORS = frozenset({Role.SITE_ADMIN})
+ROLES: dict[str, frozenset[Role]] = {
+    protocol.PING: EVERYONE,
+    protocol.SCAN_FOLDER: HANDS,
+    protocol.UPLOAD_DICOM: HANDS,
+    protocol.LIST_PRINTERS: HANDS,
+    protocol.PRINT_REPORT: frozenset({Role.RADIOLOGIST, Role.SITE_ADMIN}),
+    protocol.QUERY_RIS: EVERYONE,
+    protocol.BURN_DISC: EVERYONE,
+    protocol.COLLECT_LOG: ADMINISTRATORS,
+    protocol.UPDATE: ADMINISTRATORS,
+}
+
+
+def may_command(who: Principal, agent: Agent, command: str, params: Any = None) -> bool:
+    """Whether the role at the agent's site allows the command. A test page is no report."""
+    if who.is_superuser:
+        return command in ROLES
+    roles = ROLES.get(command, frozenset())
+    if command == protocol.PRINT_REPORT and isinstance(params, dict) and params.get("testPage"):
+        roles = EVERYONE
+    return any((agent.site_id, role.value) in who.roles for role in roles)
+
+
+def reaches_subjects(who: Principal, agent: Agent, command: str, params: dict[str, Any]) -> bool:
+    """Whether everything that the command names belongs to the agent's site and is visible."""
+    if command == protocol.BURN_DISC:
+        wanted = set(params["studyIds"])
+        found = Study.objects.visible_to(who).filter(site=agent.site_id, pk__in=wanted)
+        return found.count() == len(wanted)
+    # No reports yet: there is none that anybody may print.
+    return command != protocol.PRINT_REPORT or params["reportId"] is None
+
+
+class SeesAgents(BasePermission):
+    """Radiologists, technicians and administrators of a site; commanding needs "write"."""
+
+    message = "Your role has no agents, or the token lacks the scope for it."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        who = principal(request)
+        scope = Scope.READ if request.method in SAFE_METHODS else Scope.WRITE
+        return (
+            who is not None
+            and (who.is_superuser or bool(who.whole_sites))
+            and scope.value in who.scopes
+        )

@@ -1,0 +1,150 @@
+"""Puts the parts of one agent together, and takes them apart in order at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from agents.site import VERSION
+from agents.site.auditlog import AuditLog
+from agents.site.commands import Dispatcher
+from agents.site.config import Config
+from agents.site.connection import Connection
+from agents.site.database import Database
+from agents.site.folders import Folder
+from agents.site.handlers import Handlers, audit_path
+from agents.site.journal import Journal, Outbox
+from agents.site.ledger import Ledger
+from agents.site.log import Recent
+from agents.site.problems import Problems
+from agents.site.relay import Cursors, Relay
+from agents.site.uploader import Uploader
+
+log = logging.getLogger("agents.site")
+
+STOP_SECONDS = 20.0
+TIDY_SECONDS = 6 * 3600.0
+
+
+class AlreadyRunningError(Exception):
+    """Another agent uses the same state folder."""
+
+
+class Agent:
+    """One running agent. Make it inside the event loop."""
+
+    def __init__(self, config: Config, recent: Recent) -> None:
+        state_dir = config.agent.state_dir
+        self._lock = lock(state_dir)
+        self._database = Database(state_dir / "agent.sqlite3")
+        self._audit = AuditLog(audit_path(state_dir))
+        self._ledger = Ledger(self._database)
+        self._outbox = Outbox(self._database)
+        journal = Journal(self._database)
+        self.problems = Problems()
+        self.uploader = Uploader(config.portal, config.upload, self.problems)
+        self.folders = {
+            section.name: Folder(
+                section, self._ledger, self._outbox, self.uploader, self.problems, self._wake
+            )
+            for section in config.folders
+        }
+        self.relays = [
+            Relay(
+                section,
+                Cursors(self._database),
+                self.uploader,
+                self._outbox,
+                self.problems,
+                state_dir,
+            )
+            for section in config.relay
+        ]
+        self.dispatcher = Dispatcher(
+            frozenset(config.commands.allow),
+            Handlers(self.folders, self._audit, recent).table(),
+            journal,
+            self._audit,
+            self.problems,
+        )
+        self.connection = Connection(
+            config.portal, self.dispatcher, journal, self._outbox, self.problems, self._state
+        )
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; then what is being uploaded is finished first."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        self._audit.record("agent.started", detail={"version": VERSION})
+        await self.dispatcher.recover()
+        await self.uploader.start()
+        parts = [
+            self.connection.run(),
+            *(folder.run() for folder in self.folders.values()),
+            *(relay.run() for relay in self.relays),
+            self._tidy(),
+        ]
+        tasks = [asyncio.create_task(part) for part in parts]
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {waiting}:
+                task.result()  # a part never ends by itself
+            await self._drain()
+        finally:
+            await self._end([waiting, *tasks])
+
+    async def _drain(self) -> None:
+        log.info("stopping")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await asyncio.gather(*(folder.drain() for folder in self.folders.values()))
+
+    async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
+        await self.dispatcher.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.uploader.close()
+        with contextlib.suppress(OSError):
+            self._audit.record("agent.stopped", detail={})
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._audit.close()
+        self._database.close()
+        os.close(self._lock)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.to_thread(self._ledger.forget)
+            await asyncio.to_thread(self._outbox.forget)
+            await asyncio.sleep(TIDY_SECONDS)
+
+    def _wake(self) -> None:
+        self.connection.wake()
+
+    def _state(self) -> dict[str, Any]:
+        folders = tuple(folder.status() for folder in self.folders.values())
+        return {"folders": folders, "queue_length": sum(each.waiting for each in folders)}
+
+
+def lock(state_dir: Path) -> int:
+    """Hold the state folder for this process. Raises AlreadyRunningError, OSError."""
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AlreadyRunningError from None
+    return descriptor

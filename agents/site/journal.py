@@ -1,0 +1,166 @@
+"""Commands and events that outlive the process: each command begins once, each event arrives.
+
+A command is accepted, then running, then ended with its result; each step is on the disk before
+the next. What was running when the agent died ends as failed: nobody knows how far it came.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from agents import protocol
+from agents.site.database import Database
+
+KEEP = 30 * 86_400.0
+"""Seconds for which the key of a reported command is remembered, and an event is offered."""
+ACCEPTED, RUNNING, ENDED = "accepted", "running", "ended"
+
+
+class Journal:
+    """The commands that this agent was ever given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, command: protocol.Command) -> str:
+        """Note a command. Its state: "accepted" where it may begin, else "running" or "ended"."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO commands (key, id, command, requester, state, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET id = excluded.id, reported = 0",
+                (
+                    *(command.idempotency_key, command.id, command.command, command.requester),
+                    *(ACCEPTED, time.time()),
+                ),
+            )
+            row = connection.execute(
+                "SELECT state FROM commands WHERE key = ?", (command.idempotency_key,)
+            ).fetchone()
+        return str(row[0])
+
+    def begin(self, key: str) -> bool:
+        """True for the one who may execute the command, and on the disk before it returns."""
+        with self._database.transaction() as connection:
+            done = connection.execute(
+                "UPDATE commands SET state = ? WHERE key = ? AND state = ?",
+                (RUNNING, key, ACCEPTED),
+            )
+            return done.rowcount == 1
+
+    def end(self, key: str, result: protocol.Result) -> None:
+        """Note how a command ended; it is reported until the portal has taken it."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE commands SET state = ?, outcome = ?, code = ?, message = ?, data = ?,"
+                " reported = 0 WHERE key = ? AND state <> ?",
+                (
+                    *(ENDED, result.outcome, result.code, result.message, json.dumps(result.data)),
+                    *(key, ENDED),
+                ),
+            )
+
+    def cancel(self, cancel: protocol.Cancel) -> str:
+        """Never begin a command, even one that comes later. Its state before: "" for unknown."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT state FROM commands WHERE key = ?", (cancel.idempotency_key,)
+            ).fetchone()
+            if row is None:
+                connection.execute(
+                    "INSERT INTO commands (key, id, command, requester, state, outcome, at)"
+                    " VALUES (?, ?, '', '', ?, ?, ?)",
+                    (cancel.idempotency_key, cancel.id, ENDED, protocol.CANCELLED, time.time()),
+                )
+                return ""
+            connection.execute(
+                "UPDATE commands SET state = ?, outcome = ? WHERE key = ? AND state = ?",
+                (ENDED, protocol.CANCELLED, cancel.idempotency_key, ACCEPTED),
+            )
+            connection.execute(
+                "UPDATE commands SET reported = 0 WHERE key = ?", (cancel.idempotency_key,)
+            )
+            return str(row[0])
+
+    def interrupted(self) -> list[tuple[str, str, str]]:
+        """Key, command and requester of what ran when the agent last died; ends them as failed."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT key, command, requester FROM commands WHERE state = ?", (RUNNING,)
+            ).fetchall()
+            connection.execute(
+                "UPDATE commands SET state = ?, outcome = ?, code = 'interrupted', message = ?"
+                " WHERE state = ?",
+                (
+                    *(ENDED, protocol.FAILED),
+                    "The agent stopped while it did this: it may be done, in part or not at all.",
+                    RUNNING,
+                ),
+            )
+            connection.execute(
+                "DELETE FROM commands WHERE reported AND at < ?", (time.time() - KEEP,)
+            )
+        return [(str(key), str(command), str(requester)) for key, command, requester in rows]
+
+    def unreported(self) -> list[protocol.Result]:
+        """Results that the portal has not yet taken, oldest first."""
+        rows: list[Any] = self._database.rows(
+            "SELECT id, outcome, code, message, data FROM commands"
+            " WHERE NOT reported AND state = ? ORDER BY at",
+            (ENDED,),
+        )
+        return [
+            protocol.Result(
+                id=id_, outcome=outcome, code=code, message=words, data=json.loads(data)
+            )
+            for id_, outcome, code, words, data in rows
+        ]
+
+    def reported(self, id_: str) -> None:
+        """The portal has taken this command's result."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE commands SET reported = 1 WHERE id = ? AND state = ?", (id_, ENDED)
+            )
+
+
+class Outbox:
+    """Events that wait for the portal, in their order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, events: list[tuple[str, dict[str, Any]]]) -> None:
+        """Keep events, by type and data."""
+        now = time.time()
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO events (id, event, at, data) VALUES (?, ?, ?, ?)",
+                [(uuid.uuid4().hex, event, now, json.dumps(data)) for event, data in events],
+            )
+
+    def pending(self, most: int) -> list[protocol.Event]:
+        """The oldest that wait."""
+        rows: list[Any] = self._database.rows(
+            "SELECT id, event, at, data FROM events ORDER BY number LIMIT ?", (most,)
+        )
+        return [
+            protocol.Event(
+                id=id_, event=event, at=datetime.fromtimestamp(at, UTC), data=json.loads(data)
+            )
+            for id_, event, at, data in rows
+        ]
+
+    def delivered(self, id_: str) -> None:
+        """The portal has it, or will never take it."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM events WHERE id = ?", (id_,))
+
+    def forget(self) -> None:
+        """Drop what nobody has taken for long."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM events WHERE at < ?", (time.time() - KEEP,))

@@ -1,0 +1,414 @@
+"""Every option of agent.toml: its type, default, check and the words that docs/agent.md prints."""
+
+# ruff: noqa: RUF009 -- `option` is how a field of a section is written
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from agents.site.secret import Secret
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+COMMANDS = ("ping", "scan-folder", "upload-dicom", "collect-log")
+
+Check = Callable[[Any], Any]
+"""Takes what TOML gave and returns the value to keep; raises ValueError with plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time of day, local to the agent; `end` before `start` passes midnight."""
+
+    start: time
+    end: time
+
+    def __contains__(self, moment: time) -> bool:
+        if self.start <= self.end:
+            return self.start <= moment < self.end
+        return moment >= self.start or moment < self.end
+
+
+def option(words: str, kind: str, check: Check, default: Any = dataclasses.MISSING) -> Any:
+    """A field of a section. Without a default it must be given."""
+    metadata = {"words": words, "kind": kind, "check": check}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def secret(words: str, *, required: bool) -> Any:
+    """A field that is given as `<name>_file` or `<name>_env`, never in the file itself."""
+    metadata = {"words": words, "kind": "secret", "check": None, "required": required}
+    return dataclasses.field(default=Secret(), metadata=metadata)
+
+
+def text(value: Any) -> str:
+    """One line, not empty."""
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError("must be a text of one line, in quotes")
+    return value
+
+
+def name(value: Any) -> str:
+    if (
+        not isinstance(value, str)
+        or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}", value) is None
+    ):
+        raise ValueError("must be a short name of letters, digits, '-', '_' and '.', in quotes")
+    return value
+
+
+def yes_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false, without quotes")
+    return value
+
+
+def number(low: float, high: float) -> Check:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("must be a number, without quotes")
+        if not low <= value <= high:
+            raise ValueError(f"must be between {low:g} and {high:g}")
+        return float(value)
+
+    return check
+
+
+def whole(low: int, high: int) -> Check:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("must be a whole number, without quotes")
+        if not low <= value <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        return value
+
+    return check
+
+
+def choice(*allowed: str) -> Check:
+    def check(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(repr(each) for each in allowed)}")
+        return str(value)
+
+    return check
+
+
+def texts(of: Check) -> Check:
+    def check(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise ValueError('must be a list: ["...", "..."]')
+        return tuple(of(each) for each in value)
+
+    return check
+
+
+def absolute(value: Any) -> Path:
+    path = Path(text(value))
+    if not path.is_absolute() or ".." in path.parts:
+        raise ValueError("must be a full path that begins with '/' and holds no '..'")
+    return path
+
+
+def pattern(value: Any) -> str:
+    if "/" in text(value):
+        raise ValueError("patterns match the name of a file and hold no '/'")
+    return str(value)
+
+
+def address(*schemes: str) -> Check:
+    def check(value: Any) -> str:
+        parts = urlsplit(text(value))
+        try:
+            known = parts.scheme in schemes and parts.hostname and parts.port != 0
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"must be an address such as {schemes[0]}://host:port")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a user or password: they have options of their own")
+        if parts.query or parts.fragment:
+            raise ValueError("must end after the path")
+        return str(value).rstrip("/")
+
+    return check
+
+
+def pin(value: Any) -> str:
+    """Base64 of the SHA-256 of a SubjectPublicKeyInfo (RFC 7469 2.4)."""
+    try:
+        right = len(base64.b64decode(text(value), validate=True)) == 32
+    except (binascii.Error, ValueError):
+        right = False
+    if not right:
+        raise ValueError("must be the Base64 of a SHA-256 (44 characters ending in '=')")
+    return str(value)
+
+
+def window(value: Any) -> Window:
+    found = re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", value) if isinstance(value, str) else None
+    try:
+        if found is None:
+            raise ValueError
+        a, b, c, d = map(int, found.groups())
+        return Window(time(a, b), time(c, d))
+    except ValueError:
+        raise ValueError('must be two times of day: "20:00-06:00"') from None
+
+
+def command(value: Any) -> str:
+    if value not in COMMANDS:
+        raise ValueError(f"knows only these commands: {', '.join(COMMANDS)}")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSection:
+    """`[agent]`"""
+
+    state_dir: Path = option(
+        "Folder of the agent's ledger, journal and audit log. Only the agent may write there.",
+        "path",
+        absolute,
+    )
+    log_file: Path | None = option(
+        "Log file, rotated at 10 MB with 5 kept. Without it the log goes to standard error.",
+        "path",
+        absolute,
+        None,
+    )
+    log_level: str = option(
+        "`debug`, `info`, `warning` or `error`.",
+        "text",
+        choice("debug", "info", "warning", "error"),
+        "info",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalSection:
+    """`[portal]`"""
+
+    url: str = option(
+        "The portal's address, `https://` and no path.", "text", address("https", "http")
+    )
+    api_key: Secret = secret("The agent's key, from the portal's enrolment.", required=True)
+    upload_token: Secret = secret(
+        "Token with scope `write` for uploads. Without it uploads carry the agent's key.",
+        required=False,
+    )
+    site: str = option(
+        "Short name of the site; needed only where the token may write to several.",
+        "text",
+        name,
+        "",
+    )
+    ca_file: Path | None = option(
+        "Certificates to trust instead of the system's, in PEM.", "path", absolute, None
+    )
+    pins: tuple[str, ...] = option(
+        "Base64 SHA-256 of the public keys that the portal may show: the present and the next. "
+        "Empty: any certificate that the system trusts.",
+        "list",
+        texts(pin),
+        (),
+    )
+    proxy: str = option("HTTP proxy to pass through.", "text", address("http"), "")
+    proxy_user: str = option("User at the proxy.", "text", text, "")
+    proxy_password: Secret = secret("Password at the proxy.", required=False)
+    ping_seconds: float = option(
+        "A connection on which nothing answers for twice this long is given up.",
+        "number",
+        number(1, 300),
+        20.0,
+    )
+    reconnect_max_seconds: float = option(
+        "The longest pause between two attempts to connect.", "number", number(1, 3600), 120.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsSection:
+    """`[commands]`"""
+
+    allow: tuple[str, ...] = option(
+        "What the portal may ask for. Anything else is refused here and written to the audit log.",
+        "list",
+        texts(command),
+        COMMANDS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSection:
+    """`[upload]`"""
+
+    in_flight: int = option("Uploads at the same time.", "integer", whole(1, 32), 4)
+    rate_kb: int = option(
+        "Most KB a second over all uploads; 0: no limit.", "integer", whole(0, 10_000_000), 0
+    )
+    night: Window | None = option(
+        'Night at the agent, such as `"20:00-06:00"`.', "text", window, None
+    )
+    night_rate_kb: int = option(
+        "The limit at night instead of `rate_kb`; 0: no limit.", "integer", whole(0, 10_000_000), 0
+    )
+    max_file_mb: int = option(
+        "Larger files are not sent and count as failed.", "integer", whole(1, 1_000_000), 4096
+    )
+    timeout_seconds: float = option(
+        "An upload on which nothing moves for so long is broken off and tried again.",
+        "number",
+        number(1, 3600),
+        120.0,
+    )
+    retry_max_seconds: float = option(
+        "The longest pause before a failed upload is tried again.",
+        "number",
+        number(1, 86_400),
+        300.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSection:
+    """`[[folders]]`, any number"""
+
+    name: str = option("What the portal calls this folder; unique.", "text", name)
+    path: Path = option("The folder. Nothing outside it is ever read.", "path", absolute)
+    patterns: tuple[str, ...] = option("Names to look at.", "list", texts(pattern), ("*",))
+    ignore: tuple[str, ...] = option(
+        "Names to leave alone, and of folders not to enter.",
+        "list",
+        texts(pattern),
+        (".*", "*.tmp", "*.part", "*.partial", "~*"),
+    )
+    recursive: bool = option("Folders inside, too.", "yes/no", yes_no, True)
+    settle_seconds: float = option(
+        "A file is complete when it has not changed for so long.", "number", number(0.1, 3600), 5.0
+    )
+    scan_seconds: float = option(
+        "The whole folder is looked through at least so often.", "number", number(0.2, 86_400), 60.0
+    )
+    poll: bool = option(
+        "For SMB and NFS, where the system reports no changes: look every `settle_seconds`.",
+        "yes/no",
+        yes_no,
+        False,
+    )
+    after: str = option(
+        "`leave` or `move` a file that the portal has. `delete` is refused: the portal does not "
+        "yet confirm backups to agents.",
+        "text",
+        choice("leave", "move", "delete"),
+        "leave",
+    )
+    done_dir: Path | None = option(
+        "Where `move` puts them, outside `path`.", "path", absolute, None
+    )
+    failed_dir: Path | None = option(
+        "Where files go that the portal refused or quarantined, each with a `.reason.txt`. "
+        "Without it they stay where they are.",
+        "path",
+        absolute,
+        None,
+    )
+    other_files: str = option(
+        "`ignore` what is not DICOM, or move it as `failed` to `failed_dir`.",
+        "text",
+        choice("ignore", "failed"),
+        "ignore",
+    )
+    only_at_night: bool = option(
+        "Send from this folder at `upload.night` only.", "yes/no", yes_no, False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySection:
+    """`[[relay]]`, any number"""
+
+    name: str = option("What the portal calls this Orthanc; unique.", "text", name)
+    url: str = option(
+        "REST address of a local Orthanc. `http://` only on this machine or a trusted network.",
+        "text",
+        address("http", "https"),
+    )
+    user: str = option("User at Orthanc.", "text", text, "")
+    password: Secret = secret("Password at Orthanc.", required=False)
+    poll_seconds: float = option(
+        "How often Orthanc is asked for news.", "number", number(0.2, 3600), 2.0
+    )
+    only_new: bool = option(
+        "Leave what Orthanc held before the agent first asked.", "yes/no", yes_no, False
+    )
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "agent": AgentSection,
+    "portal": PortalSection,
+    "commands": CommandsSection,
+    "upload": UploadSection,
+    "folders": FolderSection,
+    "relay": RelaySection,
+}
+REPEATED = frozenset({"folders", "relay"})
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One row of the table of options."""
+
+    section: str
+    name: str
+    kind: str
+    default: str
+    words: str
+
+
+def described() -> list[Described]:
+    """Every option as docs/agent.md lists it, in the order of this file."""
+    rows = []
+    for section, cls in SECTIONS.items():
+        title = f"[[{section}]]" if section in REPEATED else f"[{section}]"
+        for field in dataclasses.fields(cls):
+            words, kind = field.metadata["words"], field.metadata["kind"]
+            if kind == "secret":
+                default = "required" if field.metadata["required"] else ""
+                both = (
+                    (f"{field.name}_file", "path", "File that holds it: "),
+                    (f"{field.name}_env", "text", "Variable that holds it: "),
+                )
+                for key, key_kind, before in both:
+                    rows.append(Described(title, key, key_kind, default, before + _lower(words)))
+                continue
+            rows.append(Described(title, field.name, kind, _shown(field.default), words))
+    return rows
+
+
+def _lower(words: str) -> str:
+    return words[0].lower() + words[1:]
+
+
+def _shown(value: Any) -> str:
+    if value is dataclasses.MISSING:
+        return "required"
+    if value is None or value in ("", ()):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return "`[" + ", ".join(f'"{each}"' for each in value) + "]`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    return f"`{value:g}`"

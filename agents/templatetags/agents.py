@@ -1,0 +1,91 @@
+"""What pages show of agents."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.template.defaultfilters import date as written
+from django.utils import timezone
+
+from agents.models import Agent, AgentState
+from pacs.accounts.principal import principal_of
+
+register = template.Library()
+PARAMS = {
+    "path": "Folder",
+    "filePath": "File",
+    "reportId": "Report",
+    "testPage": "Test page",
+    "printer": "Printer",
+    "copies": "Copies",
+    "duplex": "Sides",
+    "tray": "Tray",
+    "name": "Query",
+    "params": "Parameters",
+    "studyIds": "Studies",
+    "target": "Drive",
+    "lines": "Lines",
+    "version": "Version",
+}
+
+
+@register.simple_tag
+def silent_agents(user: Any) -> int | None:
+    """How many agents of the user's sites are silent; None for who has no agents."""
+    if not user.is_authenticated:
+        return None
+    who = principal_of(user)
+    if not (who.is_superuser or who.whole_sites):
+        return None
+    silent = Agent.objects.visible_to(who).filter(
+        silent_since__isnull=False, state=AgentState.ACTIVE
+    )
+    return int(silent.count())
+
+
+@register.filter
+def condition(agent: Agent) -> str:
+    """A word for how an agent is: online, offline, silent, new or disabled."""
+    if agent.state != AgentState.ACTIVE:
+        return str(agent.state)
+    if agent.is_online:
+        return "online"
+    return "silent" if agent.silent_since else "offline"
+
+
+@register.filter
+def condition_words(agent: Agent) -> str:
+    """The same for people."""
+    words = {
+        "online": "Online",
+        "offline": "Offline",
+        "silent": "Silent",
+        "new": "Not enrolled",
+        "disabled": "Switched off",
+    }
+    return words[condition(agent)]
+
+
+@register.filter
+def param_words(name: str) -> str:
+    """A parameter's name for people."""
+    return PARAMS.get(name, name)
+
+
+@register.filter
+def as_text(value: Any) -> str:
+    """A value of a command's parameters or result: text as it is, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+
+
+@register.filter
+def reported_at(text: Any) -> str:
+    """An agent's time (ISO 8601 text) in the zone of the page; "" where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return ""
+    return str(written(timezone.localtime(moment), "Y-m-d H:i"))

@@ -1,0 +1,27 @@
+"""Pages and REST of agents."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from agents.views import api, pages
+
+urlpatterns = [
+    path("agents/", pages.agents, name="agents"),
+    path("agents/<int:pk>/", pages.agent, name="agent"),
+    path("agents/<int:pk>/command/", pages.give, name="agent-give"),
+    path("agents/<int:pk>/commands/<int:cid>/", pages.command, name="agent-command"),
+    path("agents/<int:pk>/commands/<int:cid>/cancel/", pages.cancel, name="agent-cancel"),
+    path("api/agents/enrol/", api.EnrolView.as_view(), name="api-agent-enrol"),
+    path("api/agents/", api.AgentListView.as_view(), name="api-agents"),
+    path("api/agents/<int:pk>/", api.AgentView.as_view(), name="api-agent"),
+    path("api/agents/<int:pk>/commands/", api.CommandListView.as_view(), name="api-commands"),
+    path("api/agents/<int:pk>/commands/<int:cid>/", api.CommandView.as_view(), name="api-command"),
+    path(
+        "api/agents/<int:pk>/commands/<int:cid>/cancel/",
+        api.CancelView.as_view(),
+        name="api-command-cancel",
+    ),
+    path("api/local-command", api.ShortFormView.as_view(), name="local-command"),
+    path("api/local-agent/command", api.ShortFormView.as_view(), name="local-agent-command"),
+]
