@@ -8,13 +8,19 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 def require(command: str, *folders: str) -> str:
-    """Path of `command`; a missing server fails the test, it never skips it."""
-    found = shutil.which(command, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
+    """Path of `command`; a missing server fails the test, it never skips it.
+
+    The interpreter's own folder is left out: pynetdicom puts a `storescp` of its own there.
+    """
+    own = str(Path(sys.executable).parent)
+    places = [one for one in os.environ.get("PATH", "").split(os.pathsep) if one != own]
+    found = shutil.which(command, path=os.pathsep.join([*places, *folders]))
     if not found:
         raise AssertionError(
             f"{command} is not installed: run deploy/local/install-test-servers.sh"
