@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +41,6 @@ class DurableFileSystemStorage(FileSystemStorage):
             raise
         self._sync_directory(target.parent)
         return name
-
-    def make_folders(self, parent: str, names: Iterable[str]) -> None:
-        """Folders below `parent`, durable, at the price of one of them."""
-        directory = Path(self.path(parent))
-        self._make_directory(directory)
-        fresh = [name for name in names if not (directory / name).is_dir()]
-        for name in fresh:
-            (directory / name).mkdir(mode=0o750, exist_ok=True)
-        if fresh:
-            self._sync_directory(directory)
 
     def _make_directory(self, directory: Path) -> None:
         if directory.is_dir():

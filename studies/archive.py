@@ -17,7 +17,6 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
-from pacs.storage import DurableFileSystemStorage
 from studies.dicom.payload import Payload
 
 
@@ -39,22 +38,12 @@ class _PayloadFile(File):  # type: ignore[type-arg]
         self.size = len(payload)
 
 
-@lru_cache(maxsize=1024)
-def _make_site_folders(path: str) -> None:
-    """All 256 folders of a site at once, when this process first stores for it."""
-    storage = _storage()
-    if isinstance(storage, DurableFileSystemStorage):
-        storage.make_folders(Path(path).name, [f"{number:02x}" for number in range(256)])
-
-
 def put(payload: Payload, *, site_id: int, sha256: str) -> str:
     """Store the bytes durably and return their key. Repeating it is harmless."""
     key = key_of(site_id, sha256)
     storage = _storage()
     if not isinstance(storage, FileSystemStorage) and storage.exists(key):
         return key
-    if isinstance(storage, DurableFileSystemStorage):
-        _make_site_folders(storage.path(str(site_id)))
     saved = storage.save(key, _PayloadFile(payload))
     if saved != key:
         raise RuntimeError("the archive's storage renames; it must keep names as they are")
