@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from agents import protocol
 from pacs.accounts.models import Site
-from pacs.accounts.principal import Principal, principal_of
+from pacs.accounts.principal import principal_or_none
 
 # Heard of within this time, a connected agent counts as online. Three heartbeats.
 ONLINE_SECONDS = 90
@@ -55,7 +55,7 @@ class OfSitesQuerySet(models.QuerySet[Any]):
 
     def visible_to(self, who: Any) -> Any:
         """Rows of the sites that the user (or Principal) sees whole; no referrers."""
-        principal = _principal(who)
+        principal = principal_or_none(who)
         if principal is None:
             return self.none()
         if principal.is_superuser:
@@ -312,11 +312,3 @@ class AgentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
-
-
-def _principal(who: Any) -> Principal | None:
-    if isinstance(who, Principal):
-        return who
-    if who is None or not who.is_authenticated or not who.is_active:
-        return None
-    return principal_of(who)

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pacs.accounts.models import Site
-from pacs.accounts.principal import Principal, principal_of
+from pacs.accounts.principal import Principal, principal_or_none
 
 
 class StudyQuerySet(models.QuerySet[Any]):
@@ -21,7 +21,7 @@ class StudyQuerySet(models.QuerySet[Any]):
         Radiologists, technicians and site administrators see their sites; referrers see what a
         StudyGrant names; superusers see everything.
         """
-        principal = _principal(who)
+        principal = principal_or_none(who)
         if principal is None:
             return self.none()
         if principal.is_superuser:
@@ -36,7 +36,7 @@ class StudyQuerySet(models.QuerySet[Any]):
 
         For queries that take each site by an index of its own.
         """
-        principal = _principal(who)
+        principal = principal_or_none(who)
         if principal is None:
             return [], None
         if principal.is_superuser:
@@ -44,15 +44,6 @@ class StudyQuerySet(models.QuerySet[Any]):
         elsewhere = principal.grant_sites - principal.whole_sites
         granted = self.filter(id__in=_granted(principal, elsewhere)) if elsewhere else None
         return sorted(principal.whole_sites), granted
-
-
-def _principal(who: Any) -> Principal | None:
-    """None for nobody and anonymous."""
-    if isinstance(who, Principal):
-        return who
-    if who is None or not who.is_authenticated or not who.is_active:
-        return None
-    return principal_of(who)
 
 
 def _granted(principal: Principal, sites: frozenset[int]) -> Any:

@@ -28,22 +28,23 @@ from agents.views.serializers import (
 )
 from pacs import audit
 from pacs.accounts.addresses import client_address
-from pacs.accounts.permissions import principal
+from pacs.accounts.permissions import origin, principal
 from pacs.accounts.principal import Principal
 from pacs.audit import record_read
-from studies.views.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, Detail
+from studies.views.problems import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHENTICATED,
+    Conflict,
+    Detail,
+)
 
 SHOWN = 200
 enrolments_refused = RateLimit(10, 15 * 60)
 HIDDEN: dict[int, Any] = {401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND}
 CONFLICT = OpenApiResponse(Detail, "The state of the agent or the command does not allow this.")
 NOT_JSON = OpenApiResponse(Detail, "The body is not JSON.")
-
-
-class Refused(exceptions.APIException):
-    """What was asked for does not fit the state of things."""
-
-    status_code = 409
 
 
 class EnrolView(APIView):
@@ -204,9 +205,9 @@ class CancelView(APIView):
         if not may_command(who, command.agent, command.type, command.params):
             raise exceptions.PermissionDenied("Your role does not allow this command.")
         try:
-            commands.cancel(command, actor=request.user, **_where(request))
+            commands.cancel(command, actor=request.user, **origin(request))
         except NotPossible as error:
-            raise Refused(str(error)) from error
+            raise Conflict(str(error)) from error
         return Response(CommandSerializer(command).data)
 
 
@@ -283,14 +284,14 @@ def _queue(
         if not reaches_subjects(who, agent, type, checked):
             raise exceptions.NotFound("There is no such study or report at this site.")
         return commands.queue(
-            agent, type, checked, requester=request.user, **options, **_where(request)
+            agent, type, checked, requester=request.user, **options, **origin(request)
         )
     except ProtocolError as error:
         raise exceptions.ParseError(error.message) from error
     except NotConnected:
         raise
     except NotPossible as error:
-        raise Refused(str(error)) from error
+        raise Conflict(str(error)) from error
 
 
 def _who(request: Request) -> Principal:
@@ -318,16 +319,8 @@ def _command(request: Request, pk: int, cid: int) -> AgentCommand:
 
 def _read(request: Request, agent: Agent) -> None:
     """Results may hold what the RIS says of patients."""
-    where = _where(request)
+    where = origin(request)
     record_read("agent.commands", actor=request.user, site=agent.site_id, **where)
-
-
-def _where(request: Request) -> dict[str, Any]:
-    who = principal(request)
-    return {
-        "address": client_address(request._request),
-        "session_key": who.session_key if who else "",
-    }
 
 
 def _problem(status: int, words: str) -> Response:

@@ -16,7 +16,7 @@ from agents.errors import NotPossible
 from agents.models import Agent, AgentCommand, AgentState, CommandKind
 from agents.permissions import may_command
 from agents.protocol import ProtocolError
-from pacs.accounts.addresses import client_address
+from pacs.accounts.addresses import page_origin
 from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.tables import page_of
@@ -96,7 +96,7 @@ def give(request: HttpRequest, pk: int) -> HttpResponse:
             params,
             requester=request.user,
             idempotency_key=request.POST.get("key", "")[:100],
-            **_where(request),
+            **page_origin(request),
         )
     except ProtocolError as error:
         problem = error.message
@@ -119,7 +119,7 @@ def cancel(request: HttpRequest, pk: int, cid: int) -> HttpResponse:
         raise Http404
     problem = ""
     try:
-        commands.cancel(found, actor=request.user, **_where(request))
+        commands.cancel(found, actor=request.user, **page_origin(request))
     except NotPossible as error:
         problem = str(error)
         found.refresh_from_db()
@@ -189,10 +189,3 @@ def _command(request: HttpRequest, pk: int, cid: int) -> AgentCommand:
     rows = _agent(request, pk).commands.select_related("agent__site", "requester")
     found: AgentCommand = get_object_or_404(rows, pk=cid)
     return found
-
-
-def _where(request: HttpRequest) -> dict[str, Any]:
-    return {
-        "address": client_address(request),
-        "session_key": request.session.session_key or "",
-    }

@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 
 
 def client_address(request: Any, *args: Any) -> str:
@@ -17,6 +18,14 @@ def client_address(request: Any, *args: Any) -> str:
     return address_of(
         request.META.get("REMOTE_ADDR") or "", request.META.get("HTTP_X_FORWARDED_FOR") or ""
     )
+
+
+def page_origin(request: HttpRequest) -> dict[str, Any]:
+    """Where a page's request comes from, as the audit trail keeps it: address and session."""
+    return {
+        "address": client_address(request),
+        "session_key": request.session.session_key or "",
+    }
 
 
 def address_of(peer: str, forwarded_for: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from pacs.accounts.addresses import client_address
 from pacs.accounts.models import Role, Scope
 from pacs.accounts.principal import Principal
 
@@ -17,6 +18,15 @@ def principal(request: Request) -> Principal | None:
     if not user or not user.is_authenticated or not user.is_active:
         return None
     return getattr(request, "principal", None)
+
+
+def origin(request: Request) -> dict[str, Any]:
+    """Where a REST request comes from, as the audit trail keeps it: address and session."""
+    who = principal(request)
+    return {
+        "address": client_address(request._request),
+        "session_key": who.session_key if who else "",
+    }
 
 
 class DenyAll(BasePermission):

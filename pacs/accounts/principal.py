@@ -58,3 +58,12 @@ def principal_of(user: Any, *, token: ApiToken | None = None, session_key: str =
         session_key=session_key or (f"token:{token.pk}" if token is not None else ""),
         roles=frozenset(roles),
     )
+
+
+def principal_or_none(who: Any) -> Principal | None:
+    """The principal of a user, or the one given; None for nobody and anonymous."""
+    if isinstance(who, Principal):
+        return who
+    if who is None or not who.is_authenticated or not who.is_active:
+        return None
+    return principal_of(who)

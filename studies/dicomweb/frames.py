@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 from studies.dicomweb import caching
 from studies.dicomweb.authority import StudyRef
-from studies.dicomweb.errors import BadRequestError, NotAcceptableError, NotFoundError
+from studies.dicomweb.errors import NotAcceptableError
 from studies.dicomweb.exchange import Exchange, Header
+from studies.dicomweb.frame_list import frame_numbers
 from studies.dicomweb.instances import Instances, Location
 from studies.dicomweb.negotiation import FrameForm, accept_of, frame_forms
 from studies.dicomweb.parts import Parts
@@ -17,9 +17,6 @@ from studies.dicomweb.room import room
 from studies.dicomweb.sending import send_bytes
 from studies.dicomweb.transcode import Transcoder
 from studies.services import frame_cache
-
-MAX_FRAMES_LISTED = 10_000
-FRAME_LIST = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8})*")
 
 
 class Frames:
@@ -34,12 +31,7 @@ class Frames:
     ) -> None:
         """The frames of a list such as `1,5`, in its order."""
         location = await self._instances.find(study, series_uid, sop_uid)
-        numbers = _frame_numbers(listed)
-        count = location.frames.count
-        if count == 0:
-            raise NotFoundError("This instance has no frames.")
-        if max(numbers) > count:
-            raise NotFoundError(f"This instance has {count} frames.")
+        numbers = frame_numbers(listed, location.frames.count, "This instance has no frames.")
         await self.send(exchange, location, numbers, listed)
 
     async def send(
@@ -141,12 +133,3 @@ def _etag(location: Location, name: str, form: FrameForm) -> str:
     if len(value) > 400:
         value = hashlib.blake2b(value.encode(), digest_size=16).hexdigest()
     return f'W/"{value}"' if form.multipart else f'"{value}"'
-
-
-def _frame_numbers(listed: str) -> list[int]:
-    if FRAME_LIST.fullmatch(listed) is None:
-        raise BadRequestError("A frame list is numbers from 1 with commas: 1,2,5.")
-    numbers = [int(number) for number in listed.split(",")]
-    if len(numbers) > MAX_FRAMES_LISTED:
-        raise BadRequestError("The frame list is too long.")
-    return numbers

@@ -7,19 +7,14 @@ A presentation state is the images that it is about, shown with it.
 
 from __future__ import annotations
 
-import re
-
 from studies.dicom.pixels import LOOK
 from studies.dicom.pixels.client import PixelError
 from studies.dicom.pixels.rendering import Rendering
 from studies.dicomweb import caching, encapsulated, pictures, rendering_parameters
 from studies.dicomweb.authority import StudyRef
-from studies.dicomweb.errors import (
-    BadRequestError,
-    NotAcceptableError,
-    NotFoundError,
-)
+from studies.dicomweb.errors import NotAcceptableError, NotFoundError
 from studies.dicomweb.exchange import NO_STORE, Exchange
+from studies.dicomweb.frame_list import frame_numbers
 from studies.dicomweb.instances import Instances, Location
 from studies.dicomweb.negotiation import accept_of
 from studies.dicomweb.parts import Parts
@@ -35,8 +30,6 @@ from studies.dicomweb.picture_forms import (
 from studies.dicomweb.pictures import NOT_SHOWN, Maker, Picture
 from studies.dicomweb.pool import Pool
 from studies.services import thumbnails
-
-FRAME_LIST = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8}){0,9999}")
 
 
 class Rendered:
@@ -98,7 +91,7 @@ class Rendered:
             found = await self.of_state(study, location)
             return found, picture_form(accept, PICTURES, len(found) > 1)
         if frames is not None:
-            numbers = _frame_numbers(frames, location)
+            numbers = frame_numbers(frames, location.number_of_frames, NOT_SHOWN)
             found = [Picture(location, (number,)) for number in numbers]
             return found, picture_form(accept, PICTURES, len(found) > 1)
         form = picture_form(accept, PICTURES, False)
@@ -199,7 +192,7 @@ class Rendered:
             if frame is None:
                 number = thumbnails.middle(location.number_of_frames)
             else:
-                (number,) = _frame_numbers(frame, location)[:1]
+                (number,) = frame_numbers(frame, location.number_of_frames, NOT_SHOWN)[:1]
             shown = thumbnails.Shown(location.pk, location.archive_key, number)
             etag = location.etag
         else:
@@ -225,17 +218,6 @@ async def _send(exchange: Exchange, kind: str, etag: str, body: bytes) -> None:
         caching.VARY,
     ]
     await exchange.answer(200, headers, body)
-
-
-def _frame_numbers(listed: str, location: Location) -> list[int]:
-    if FRAME_LIST.fullmatch(listed) is None:
-        raise BadRequestError("A frame list is numbers from 1 with commas: 1,2,5.")
-    numbers = [int(number) for number in listed.split(",")]
-    if location.number_of_frames == 0:
-        raise NotFoundError(NOT_SHOWN)
-    if max(numbers) > location.number_of_frames:
-        raise NotFoundError(f"This instance has {location.number_of_frames} frames.")
-    return numbers
 
 
 def _address(study: StudyRef, exchange: Exchange, picture: Picture) -> str:

@@ -43,11 +43,8 @@ async def send_stretch(
     async with room.stream():
         await exchange.begin(status, headers)
         if exchange.method != "HEAD":
-            while left:
-                piece = await read(start, min(CHUNK, left))
+            async for piece in pieces(read, left, start):
                 await exchange.write(piece)
-                start += len(piece)
-                left -= len(piece)
         await exchange.end()
 
 
@@ -67,10 +64,10 @@ def reader(instances: Instances, location: Location, offset: int = 0) -> Read:
     return read
 
 
-async def pieces(read: Read, length: int) -> AsyncIterator[bytes]:
-    """All of `length` bytes."""
-    at = 0
-    while at < length:
-        piece = await read(at, min(CHUNK, length - at))
+async def pieces(read: Read, length: int, start: int = 0) -> AsyncIterator[bytes]:
+    """All of `length` bytes from `start`."""
+    at, end = start, start + length
+    while at < end:
+        piece = await read(at, min(CHUNK, end - at))
         yield piece
         at += len(piece)

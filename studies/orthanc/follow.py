@@ -84,10 +84,10 @@ def follow(server_id: int) -> Outcome:
 
 
 def _note_failure(lease: Lease, words: str) -> None:
-    server = OrthancServer.objects.only("failures", "name").get(pk=lease.server_id)
+    server = OrthancServer.objects.only("failures", "name").get(pk=lease.pk)
     delay = BACKOFF[min(server.failures, len(BACKOFF) - 1)]
-    log.warning("orthanc not followed", server=lease.server_id, reason=words, retry_in=delay)
-    OrthancServer.objects.filter(pk=lease.server_id, lease_token=lease.token).update(
+    log.warning("orthanc not followed", server=lease.pk, reason=words, retry_in=delay)
+    OrthancServer.objects.filter(pk=lease.pk, lease_token=lease.token).update(
         failures=server.failures + 1,
         last_error=words[:200],
         next_attempt_at=timezone.now() + timedelta(seconds=delay),
@@ -109,7 +109,7 @@ class Slice:
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        self.server = OrthancServer.objects.get(pk=lease.server_id)
+        self.server = OrthancServer.objects.get(pk=lease.pk)
         self.client: OrthancClient = client_for(
             self.server.base_url, self.server.username, self.server.password
         )

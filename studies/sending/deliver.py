@@ -99,7 +99,7 @@ def claim(lease: Lease) -> Send | None:
     candidates = (
         Send.objects.filter(
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now()),
-            destination=lease.destination_id,
+            destination=lease.pk,
             state__in=OPEN,
         )
         .order_by("study__priority", "id")
@@ -144,7 +144,7 @@ def _carry_out(send: Send, lease: Lease, peer: Peer, deadline: float) -> bool:
         _end(send, ours, str(error))
         return True
     except Exception:
-        log.exception("sending failed", send=send.pk, destination=lease.destination_id)
+        log.exception("sending failed", send=send.pk, destination=lease.pk)
         _postpone(send, lease, "The portal failed to send; see its log.")
         return False
 
@@ -255,10 +255,10 @@ def _write(send: Send, lease: Lease, results: list[Result]) -> None:
 def _postpone(send: Send, lease: Lease, words: str) -> None:
     """The destination does not take images now: pause it, twice as long each time."""
     now = timezone.now()
-    failures = Destination.objects.values_list("failures", flat=True).get(pk=lease.destination_id)
+    failures = Destination.objects.values_list("failures", flat=True).get(pk=lease.pk)
     seconds = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10))
     next_attempt_at = now + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
-    log.warning("destination failed", destination=lease.destination_id, send=send.pk, words=words)
+    log.warning("destination failed", destination=lease.pk, send=send.pk, words=words)
     lease.update(failures=F("failures") + 1, next_attempt_at=next_attempt_at, last_error=words)
     with transaction.atomic():
         changed = Send.objects.filter(pk=send.pk, state=State.SENDING, claim=lease.token).update(

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pacs.accounts.models import Site
-from pacs.accounts.principal import Principal, principal_of
+from pacs.accounts.principal import principal_or_none
 from pacs.crypto import EncryptedTextField
 
 # Characters of VR AE (PS3.5 6.2) without the backslash; 16 at most.
@@ -38,7 +38,7 @@ class DestinationQuerySet(models.QuerySet[Any]):
 
     def visible_to(self, who: Any) -> DestinationQuerySet:
         """Destinations of the sites that the user (or Principal) sees whole."""
-        principal = _principal(who)
+        principal = principal_or_none(who)
         if principal is None:
             return self.none()
         return self if principal.is_superuser else self.filter(site_id__in=principal.whole_sites)
@@ -140,7 +140,7 @@ class SendQuerySet(models.QuerySet[Any]):
 
     def visible_to(self, who: Any) -> SendQuerySet:
         """Sends of studies of the sites that the user (or Principal) sees whole; no referrers."""
-        principal = _principal(who)
+        principal = principal_or_none(who)
         if principal is None:
             return self.none()
         if principal.is_superuser:
@@ -243,11 +243,3 @@ class SendItem(models.Model):
 
     def __str__(self) -> str:
         return f"item {self.pk} of send {self.send_id}"
-
-
-def _principal(who: Any) -> Principal | None:
-    if isinstance(who, Principal):
-        return who
-    if who is None or not who.is_authenticated or not who.is_active:
-        return None
-    return principal_of(who)

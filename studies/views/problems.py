@@ -1,11 +1,17 @@
-"""How REST views say that something is wrong, for the schema."""
+"""How REST views say that something is wrong, and how the schema describes it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
-from rest_framework import serializers
+from rest_framework import exceptions, serializers, status
+
+
+class Conflict(exceptions.APIException):
+    """What was asked for does not fit the state of things."""
+
+    status_code = status.HTTP_409_CONFLICT
 
 
 class Detail(serializers.Serializer[Any]):

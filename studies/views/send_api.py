@@ -15,25 +15,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pacs.accounts.addresses import client_address
-from pacs.accounts.permissions import principal
+from pacs.accounts.permissions import origin, principal
 from pacs.audit import record_read
 from studies.models import Series, Study
 from studies.sending import requests
 from studies.sending.errors import NotPossible
 from studies.sending.models import OPEN, Destination, Kind, Send, State
 from studies.sending.permissions import CanSend
-from studies.views.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, Detail
+from studies.views.problems import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHENTICATED,
+    Conflict,
+    Detail,
+)
 
 BIG = 2**63 - 1
 PAGE = 100
 REFUSALS = 50
-
-
-class Conflict(exceptions.APIException):
-    """What was asked for does not fit the state of things."""
-
-    status_code = status.HTTP_409_CONFLICT
 
 
 class DestinationSerializer(serializers.ModelSerializer[Destination]):
@@ -203,7 +203,7 @@ class SendListView(APIView):
         )
         try:
             send, is_new = requests.request_send(
-                study, series, destination, actor=request.user, **_where(request)
+                study, series, destination, actor=request.user, **origin(request)
             )
         except NotPossible as error:
             raise Conflict(str(error)) from error
@@ -230,7 +230,7 @@ class SendView(APIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         send = _send(request, pk)
-        where = _where(request)
+        where = origin(request)
         record_read(
             "send.read",
             actor=request.user,
@@ -275,7 +275,7 @@ class SendRetryView(APIView):
 def _change(request: Request, pk: int, change: Any) -> Response:
     send = _send(request, pk)
     try:
-        change(send, actor=request.user, **_where(request))
+        change(send, actor=request.user, **origin(request))
     except NotPossible as error:
         raise Conflict(str(error)) from error
     return Response(SendDetailSerializer(send).data)
@@ -301,11 +301,3 @@ def _found(rows: Any) -> Any:
     if row is None:
         raise exceptions.NotFound
     return row
-
-
-def _where(request: Request) -> dict[str, str]:
-    who = principal(request)
-    return {
-        "address": client_address(request._request),
-        "session_key": who.session_key if who else "",
-    }

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from pacs.accounts.addresses import client_address
+from pacs.accounts.addresses import page_origin
 from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
 from studies.models import Series, Study
@@ -59,13 +59,6 @@ def _visible(request: HttpRequest) -> Any:
     return Send.objects.visible_to(request.user).select_related(*RELATED)
 
 
-def _where(request: HttpRequest) -> dict[str, str]:
-    return {
-        "address": client_address(request),
-        "session_key": request.session.session_key or "",
-    }
-
-
 @require_GET
 @signed_in
 def sends(request: HttpRequest) -> HttpResponse:
@@ -100,7 +93,7 @@ def act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     send = get_object_or_404(_visible(request), pk=pk)
     problem = ""
     try:
-        ACTIONS[action](send, actor=request.user, **_where(request))
+        ACTIONS[action](send, actor=request.user, **page_origin(request))
     except NotPossible as error:
         problem = str(error)
         send.refresh_from_db()
@@ -125,7 +118,7 @@ def dialog(request: HttpRequest, pk: int) -> HttpResponse:
                 chosen["series"],
                 chosen["destination"],
                 actor=request.user,
-                **_where(request),
+                **page_origin(request),
             )
             notice = "It will be sent." if is_new else "The same is being sent already."
         except NotPossible as error:
