@@ -81,6 +81,12 @@ def until(page: Page, expression: str, seconds: float = 30, argument: Any = None
         page.wait_for_timeout(50)
 
 
+def runs(page: Page) -> None:
+    """Wait for the scripts of a page that are loaded after it: before, forms are sent whole."""
+    if page.locator("script[src*='agents'], script[src*='sends']").count():
+        until(page, "() => document.documentElement.dataset.page === 'ready'")
+
+
 def find(page: Page, name: str) -> Locator:
     """The link of a study that may be on any page of the list: searched for, as people do."""
     page.get_by_placeholder("Name, ID, accession or description").fill(name.partition(",")[0])
@@ -130,6 +136,7 @@ def open_page(
         )
         page = context.new_page()
         page.goto(live_server.url + path)
+        runs(page)
         return page
 
     yield visit

@@ -1,6 +1,7 @@
 /** Pages of agents: the live part follows the events, forms are sent without leaving the page. */
 import { csrfToken } from "../app/csrf.js";
 import { toLogin } from "../app/login.js";
+import { morphInside } from "../app/morph.js";
 import { KeyedThrottle } from "../worklist/throttle.js";
 import { watch } from "./live.js";
 
@@ -39,20 +40,12 @@ async function ask(path, what, options = {}) {
   }
 }
 
-/** Puts the fragment in place; what had the focus keeps it. */
-function show(target, text) {
-  const focused = target.contains(document.activeElement) ? document.activeElement.id : "";
-  const body = new DOMParser().parseFromString(text, "text/html").body;
-  target.replaceChildren(...document.importNode(body, true).childNodes);
-  if (focused) byId(focused)?.focus();
-}
-
 async function refresh() {
   const text = await ask(
     location.pathname + location.search,
     "The page could not be brought up to date",
   );
-  if (text !== undefined) show(part, text);
+  if (text !== undefined) morphInside(part, text);
 }
 
 async function send(form, target, what) {
@@ -66,7 +59,7 @@ async function send(form, target, what) {
   });
   button.removeAttribute("aria-busy");
   if (text === undefined) return;
-  show(target, text);
+  morphInside(target, text);
   // The next press is another command.
   const key = form.querySelector("input[name=key]");
   if (key) key.value = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
@@ -94,3 +87,4 @@ watch(shown, {
   },
 });
 setInterval(() => document.hidden || throttle.request("page"), LOOK_AGAIN);
+document.documentElement.dataset.page = "ready";

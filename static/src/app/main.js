@@ -1,4 +1,5 @@
 import "./htmx.js";
+import "./morph.js";
 import { watchMenus } from "./menus.js";
 import { watchSession } from "./session.js";
 

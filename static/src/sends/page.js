@@ -1,5 +1,7 @@
 /** The list of sends: rows follow the events, failures of the page are said on the spot. */
 import htmx from "../app/htmx.js";
+import { toLogin } from "../app/login.js";
+import { morph } from "../app/morph.js";
 import { watchSends } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
@@ -29,34 +31,22 @@ function update(send) {
   // Under a filter a send may come or go; elsewhere a new one stands on the first page only.
   if (location.search.includes("show=")) return reload();
   if (!row) return byId("send-list").dataset.page === "1" ? reload() : undefined;
-  // Never under the pointer of somebody who is about to press: the button stays the same element's.
-  if (row.contains(document.activeElement)) return refreshParts(send, row);
-  return htmx
-    .ajax("GET", `/sends/${send}/row/`, { target: row, swap: "outerHTML", headers: background })
-    .catch(() => undefined);
+  return refresh(send, row.id);
 }
 
-/** Refreshes a row that has the focus without taking the focus away, unless its state changed. */
-async function refreshParts(send, row) {
-  const answer = await fetch(`/sends/${send}/row/`, {
-    headers: { ...background, "HX-Request": "true" },
-  });
-  if (!answer.ok) return;
-  const html = `<table><tbody>${await answer.text()}</tbody></table>`;
-  const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("tr");
-  if (!fresh) return;
-  if (fresh.dataset.state !== row.dataset.state) {
-    const copy = document.importNode(fresh, true);
-    row.replaceWith(copy);
-    htmx.process(copy);
-    copy.querySelector("button, a")?.focus();
-    return;
+async function refresh(send, id) {
+  try {
+    const headers = { ...background, "HX-Request": "true" };
+    const answer = await fetch(`/sends/${send}/row/`, { headers });
+    if (answer.status === 401) return void toLogin();
+    if (!answer.ok) return void fail(answer.status);
+    const text = await answer.text();
+    if (byId(id)) morph(id, text);
+    byId("sends-error").hidden = true;
+  } catch {
+    fail(0);
   }
-  row
-    .querySelector(".send-progress")
-    .replaceChildren(
-      ...document.importNode(fresh.querySelector(".send-progress"), true).childNodes,
-    );
+  return undefined;
 }
 
 for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
@@ -83,3 +73,4 @@ watchSends({
     dot.textContent = WORDS[now];
   },
 });
+document.documentElement.dataset.page = "ready";
