@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 
-if "PACS_TEST_DATA_DIR" not in os.environ:
+# One for each of pytest-xdist's workers; what a test starts shares its worker's.
+if os.environ.get("PACS_TEST_DATA_OF") != os.environ.get("PYTEST_XDIST_WORKER", "alone"):
+    os.environ["PACS_TEST_DATA_OF"] = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     os.environ["PACS_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="lightbox-test-")
     atexit.register(shutil.rmtree, os.environ["PACS_TEST_DATA_DIR"], ignore_errors=True)
 os.environ["PACS_DATA_DIR"] = os.environ["PACS_TEST_DATA_DIR"]

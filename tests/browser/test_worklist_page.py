@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Request
+from playwright.sync_api import Request, Route
 
 from tests.browser.conftest import until, violations
 
@@ -105,3 +105,23 @@ def test_blank_and_quarantine_are_accessible(open_page: Any, technician: Any) ->
     page = open_page(user=technician)
     assert violations(page) == []
     assert violations(open_page("/quarantine/", user=technician)) == []
+
+
+def test_typed_before_the_scripts_run_is_searched_for(
+    open_page: Any, studies: list[Any], live_server: Any
+) -> None:
+    page = open_page()
+    held: list[Route] = []
+    page.route("**/worklist.js", lambda route: held.append(route))
+    page.goto(live_server.url, wait_until="commit")
+    page.fill("#search", "baker")
+    while not held:
+        page.wait_for_timeout(50)
+    held.pop().continue_()
+    until(page, "document.querySelectorAll('#rows tr').length === 1")
+    page.unroute_all()
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))
+    page.goto(live_server.url)
+    until(page, READY)
+    assert not [one.url for one in asked if one.method == "POST"]  # nothing typed, nothing asked

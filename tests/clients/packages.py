@@ -6,10 +6,12 @@ Their dependencies are not installed: what is used here are finished builds.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parents[2] / "var" / "test-clients"
@@ -26,25 +28,29 @@ PACKAGES = {
 def package(name: str) -> Path:
     """The folder of an unpacked package. Raises AssertionError where it cannot be had."""
     folder = CACHE / name.strip("@").replace("/", "-")
-    if not (folder / "package.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        return folder
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as made:
         done = subprocess.run(
-            ["npm", "pack", "--silent", "--pack-destination", str(CACHE), name],
+            ["npm", "pack", "--silent", "--pack-destination", made, name],
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
         assert done.returncode == 0, f"npm cannot pack {name}: {done.stderr[-400:]}"
-        archive = CACHE / done.stdout.strip().splitlines()[-1]
+        archive = Path(made) / done.stdout.strip().splitlines()[-1]
         found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         assert found == PACKAGES[name], f"{name} is not the one that was pinned"
         with tarfile.open(archive) as content:
             members = [m for m in content.getmembers() if m.name.startswith("package/")]
             for member in members:
                 member.name = member.name.removeprefix("package/")
-            content.extractall(folder, members, filter="data")
-        archive.unlink()
+            content.extractall(Path(made) / "content", members, filter="data")
+        # Whole or not at all; another process may have been quicker.
+        with contextlib.suppress(OSError):
+            (Path(made) / "content").rename(folder)
     return folder
 
 

@@ -42,6 +42,18 @@ function changed(event) {
   list.refilter();
 }
 
+/** Whether somebody, or the browser, set a filter before this ran: the list does not know of it yet. */
+function isAhead(form) {
+  return [...form.elements].some((field) => {
+    if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+    if (field.options) {
+      const rendered = [...field.options].find((one) => one.defaultSelected) ?? field.options[0];
+      return field.value !== rendered?.value;
+    }
+    return field.type !== "hidden" && "defaultValue" in field && field.value !== field.defaultValue;
+  });
+}
+
 export function watchFilters() {
   const form = list.element("filters");
   form.addEventListener("change", changed);
@@ -58,4 +70,6 @@ export function watchFilters() {
     list.refilter();
   });
   showState();
+  // htmx takes requests once the document is there.
+  addEventListener("load", () => isAhead(form) && list.refilter());
 }
