@@ -74,5 +74,5 @@ def _words(result: ingest.StoreResult) -> dict[str, Any]:
         "outcome": result.outcome,
         "reason": None if result.reason is None else str(result.reason),
         "words": "" if result.reason is None else WORDS[result.reason],
-        "instance": None if result.instance is None else result.instance.sop_instance_uid,
+        "instance": result.sop_instance_uid or None,
     }

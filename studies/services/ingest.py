@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal
 
 import structlog
 from django.conf import settings
@@ -20,7 +20,7 @@ from studies import archive
 from studies.dicom import frames, gate, header, json_model
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.payload import Payload
-from studies.models import Instance
+from studies.services import known as index
 from studies.services.indexing import Batch
 
 log = structlog.get_logger(__name__)
@@ -52,10 +52,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of a file. `reason` is None unless it is in quarantine."""
+    """What became of a file. In quarantine it has a `reason`, and "" for its UID."""
 
     outcome: Outcome
-    instance: Instance | None
+    sop_instance_uid: str
     reason: Reason | None = None
     study_id: int | None = None
 
@@ -143,23 +143,11 @@ def prepare(
     )
 
 
-class Known(NamedTuple):
-    """What is stored under a SOP Instance UID; a plain row, since every image asks for it."""
-
-    pk: int
-    archive_key: str
-    content_digest: str
-    dataset_digest: str
-    transfer_syntax_uid: str
+def _known(site_id: int, sop_instance_uid: str) -> index.Known | None:
+    return index.instances(site_id, [sop_instance_uid]).get(sop_instance_uid)
 
 
-def _known(site_id: int, sop_instance_uid: str) -> Known | None:
-    rows = Instance.objects.filter(site_id=site_id, sop_instance_uid=sop_instance_uid)
-    row = next(iter(rows.values_list(*Known._fields)[:1]), None)
-    return Known(*row) if row else None
-
-
-def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool | None:
+def _only_encoding_differs(known: index.Known, checked: gate.Gate, key: str) -> bool | None:
     """Whether another transfer syntax carries the very same pixels: compared decoded.
 
     None where that took too long.
