@@ -47,7 +47,7 @@ class Upload:
         if expected and DIGEST.fullmatch(expected) is None:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(audited_destination, identity, None, slug)
+        site = await audited_destination(self._quick, identity, None, slug)
         spool = Spool(self._stores)
         try:
             async for chunk in exchange.body():

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from pacs.accounts.models import Site
 from studies import archive
 from studies.dicom import frames, gate, header, json_model
+from studies.dicom.elements import Elements
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.payload import Payload
 from studies.services import known as index
@@ -105,12 +106,12 @@ def prepare(
     index = document = ""
     count = 0
     try:
-        checked = gate.inspect(payload.data, max_size=settings.MAX_INSTANCE_BYTES)
-        dataset = header.read(payload.data)
-        facts = header.facts(dataset)
+        checked, kept = gate.walk(payload.data, max_size=settings.MAX_INSTANCE_BYTES)
+        elements = Elements(kept, lambda: header.read(payload.data))
+        facts = header.facts(elements)
         frame_index = frames.index(checked, facts)
         index, count = frame_index.to_json(), frame_index.count
-        document = json_model.to_json(dataset, checked)
+        document = json_model.to_json(elements, checked)
     except GateError as error:
         refused = error.reason
     except Exception as error:  # a parser's surprise must not lose the file or stop the rest
@@ -182,11 +183,14 @@ def commit(
 ) -> list[StoreResult]:
     """Write the rows of a batch, all of one site, in order. One transaction, one event a study.
 
+    Files first: when the first row is written, every file and its name are on the disk.
+
     `as_prior`: studies that are new with this batch need no reading. `actor`, `address` and
     `session_key` are for the audit trail.
     """
     if not prepared:
         return []
+    archive.settle({file.archive_key for file in prepared if file.archive_key})
     for attempt in range(COMMIT_ATTEMPTS):
         try:
             with transaction.atomic():
