@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -254,7 +255,7 @@ class Batch:
             received_at=self.now,
             last_received_at=self.now,
             quiet_at=self.now,
-            **of_document(json.loads(file.document))[0],
+            **_columns(file.document)[0],
         )
         row.search_text = clip(
             search_key(
@@ -319,7 +320,7 @@ class Batch:
                 "protocol_name": clip(facts.protocol_name, 256),
                 "series_date": clip(facts.series_date, 26),
                 "series_time": clip(facts.series_time, 28),
-                **of_document(json.loads(file.document))[1],
+                **_columns(file.document)[1],
             },
         )
         study.row.number_of_series += is_new
@@ -405,6 +406,12 @@ class Batch:
         )
         if row.arrival == Arrival.COMPLETE and not was_complete:
             arrival.note_complete(row, self.actor)
+
+
+@lru_cache(maxsize=1)
+def _columns(document: str) -> tuple[dict[str, str], dict[str, str], int | None]:
+    """`of_document`; a new study and its new series ask for the same one."""
+    return of_document(json.loads(document))
 
 
 def _int32(value: int | None) -> int | None:
