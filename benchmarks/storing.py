@@ -1,4 +1,4 @@
-"""CPU per image of storing by itself: `python -m benchmarks.storing 1 10 64` (images a transaction)."""
+"""CPU per image of storing by itself: `python -m benchmarks.storing 1 10 64` (a transaction)."""
 
 from __future__ import annotations
 
