@@ -9,6 +9,19 @@ from time import monotonic
 from typing import Any
 
 READ_WINDOW = timedelta(minutes=10)
+COLUMNS = (
+    "at",
+    "action",
+    "outcome",
+    "actor_id",
+    "actor_name",
+    "site_id",
+    "study_id",
+    "patient_id",
+    "address",
+    "session_digest",
+    "detail",
+)
 _seen: dict[str, float] = {}
 _seen_lock = Lock()
 
@@ -34,24 +47,29 @@ def record(
     No patient text in `detail`. Runs in the caller's transaction: the event stands or falls with
     the change.
     """
+    from django.utils import timezone
+
+    from pacs import statements
     from pacs.audit.models import AuditEvent
 
     if site is None and study is not None and not isinstance(study, int):
         site = study.site_id
     if patient is None and study is not None and not isinstance(study, int):
         patient = study.patient_ref_id
-    AuditEvent.objects.create(
-        action=action,
-        outcome=outcome,
-        actor_id=_identity(actor),
-        actor_name=getattr(actor, "username", "") or "",
-        site_id=_identity(site),
-        study_id=_identity(study),
-        patient_id=_identity(patient),
-        address=address,
-        session_digest=_digest(session_key),
-        detail=detail or {},
+    event = (
+        timezone.now(),
+        action,
+        outcome,
+        _identity(actor),
+        getattr(actor, "username", "") or "",
+        _identity(site),
+        _identity(study),
+        _identity(patient),
+        address,
+        _digest(session_key),
+        detail or {},
     )
+    statements.insert(AuditEvent, COLUMNS, [event])
 
 
 def _digest(session_key: str) -> str:

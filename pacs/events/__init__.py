@@ -17,6 +17,8 @@ import structlog
 log = structlog.get_logger(__name__)
 SEND_TIMEOUT = 5.0
 QUEUE_LIMIT = 10_000
+NEXT = "UPDATE events_sitesequence SET seq = seq + 1 WHERE site_id = %s RETURNING seq"
+COLUMNS = ("site_id", "seq", "type", "study_id", "at", "extra")
 
 
 def group_name(site_id: int) -> str:
@@ -30,20 +32,20 @@ def publish(type: str, *, site: int, study: int | None = None, **extra: Any) -> 
     Returns the site's new sequence number. `extra` carries ids and numbers only.
     """
     from django.db import transaction
-    from django.db.models import F
     from django.utils import timezone
 
+    from pacs import statements
     from pacs.events.models import SiteEvent, SiteSequence
 
     with transaction.atomic(savepoint=False):
-        if not SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1):
+        found = statements.select(NEXT, [site])
+        if not found:
             SiteSequence.objects.get_or_create(site_id=site)
-            SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1)
-        seq = SiteSequence.objects.values_list("seq", flat=True).get(site_id=site)
-        event = SiteEvent.objects.create(
-            site_id=site, seq=seq, type=type, study_id=study, at=timezone.now(), extra=extra
-        )
-        message = event.message()
+            found = statements.select(NEXT, [site])
+        seq: int = found[0][0]
+        event = (site, seq, type, study, timezone.now(), extra)
+        statements.insert(SiteEvent, COLUMNS, [event])
+        message = SiteEvent(**dict(zip(COLUMNS, event, strict=True))).message()
         transaction.on_commit(lambda: sender.send(group_name(site), message))
     return seq
 

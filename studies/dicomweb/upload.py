@@ -47,7 +47,7 @@ class Upload:
         if expected and DIGEST.fullmatch(expected) is None:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(audited_destination, identity, None, slug)
+        site = await audited_destination(self._quick, identity, None, slug)
         spool = Spool(self._stores)
         try:
             async for chunk in exchange.body():
@@ -74,5 +74,5 @@ def _words(result: ingest.StoreResult) -> dict[str, Any]:
         "outcome": result.outcome,
         "reason": None if result.reason is None else str(result.reason),
         "words": "" if result.reason is None else WORDS[result.reason],
-        "instance": None if result.instance is None else result.instance.sop_instance_uid,
+        "instance": result.sop_instance_uid or None,
     }
