@@ -34,6 +34,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     try:
         if request["do"] == "digest":
             return {"ok": True, "digest": decode.digest(path)}, b""
+        if request["do"] == "report":
+            return {"ok": True}, _report(path, request["as"], request["root"])
         if request["do"] == "frame":
             found = transcode.frame(path, request["frame"], request["spans"], request["syntax"])
             return {"ok": True}, found
@@ -62,6 +64,20 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
             "words": "the image cannot be decoded",
             "kind": type(error).__name__,
         }, b""
+
+
+def _report(path: Path, media_type: str, root: str) -> bytes:
+    from pydicom import dcmread
+
+    from studies.dicom.pixels.decode import CannotDecode
+    from studies.dicom.structured import html, plain, tree
+
+    try:
+        report = tree.read(dcmread(path))
+    except tree.CannotShow as error:
+        raise CannotDecode(str(error)) from error
+    found = html.page(report, root) if media_type == "text/html" else plain.text(report)
+    return found.encode()
 
 
 def main() -> None:
