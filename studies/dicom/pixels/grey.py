@@ -99,15 +99,9 @@ def _image_plan(dataset: Dataset, pixels: Pixels, number: int, window: Voi | Non
 def _state_plan(dataset: Dataset, pixels: Pixels, state: GreyState) -> Plan:
     """What a state does not say is the identity, not what the image says (PS3.4 N.2.1)."""
     spare = _spare_bits(dataset, pixels)
-    signed = dataset.get("PixelRepresentation") == 1
-    modality: Linear | Table | None = table(state.modality, "ModalityLUTSequence", signed=signed)
-    if modality is None:
-        modality = _linear(state.modality)
+    modality = _state_modality(dataset, state)
     ends = _transformed(modality, _ends(dataset, pixels))
-    voi: Voi | Table | Range | None = None
-    if state.voi is not None:
-        voi = table(state.voi, "VOILUTSequence", signed=bool(ends.min() < 0))
-        voi = voi or _own_window(state.voi)
+    voi = _state_voi(state, signed=bool(ends.min() < 0))
     return Plan(
         spare=spare,
         modality=modality,
@@ -118,6 +112,18 @@ def _state_plan(dataset: Dataset, pixels: Pixels, state: GreyState) -> Plan:
     )
 
 
+def _state_modality(dataset: Dataset, state: GreyState) -> Linear | Table | None:
+    signed = dataset.get("PixelRepresentation") == 1
+    found = table(state.modality, "ModalityLUTSequence", signed=signed)
+    return found or _linear(state.modality)
+
+
+def _state_voi(state: GreyState, *, signed: bool) -> Voi | Table | None:
+    if state.voi is None:
+        return None
+    return table(state.voi, "VOILUTSequence", signed=signed) or _own_window(state.voi)
+
+
 def _ends(dataset: Dataset, pixels: Pixels) -> Pixels:
     """The smallest and largest sample that BitsStored can hold."""
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
@@ -126,6 +132,32 @@ def _ends(dataset: Dataset, pixels: Pixels) -> Pixels:
     if dataset.get("PixelRepresentation") == 1:
         return np.asarray([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1])
     return np.asarray([0, 2**bits - 1])
+
+
+# Frames less their mask
+
+
+def modality_values(dataset: Dataset, pixels: Pixels, state: GreyState) -> Pixels:
+    """Samples as the values that a presentation state makes of them, before its VOI."""
+    return _transformed(
+        _state_modality(dataset, state), _cleared(pixels, _spare_bits(dataset, pixels))
+    )
+
+
+def difference_shades(values: Pixels, dataset: Dataset, pixels: Pixels, state: GreyState) -> Shades:
+    """Shades of differences of modality values; without a VOI, of all differences that may be."""
+    ends = _transformed(_state_modality(dataset, state), _ends(dataset, pixels))
+    span = float(ends.max() - ends.min())
+    return _shade(
+        Plan(
+            spare=0,
+            modality=None,
+            voi=_state_voi(state, signed=True) or (-span, span),
+            inverted=state.is_inverse,
+            presentation=table(state.lut, "PresentationLUTSequence", signed=False),
+        ),
+        values,
+    )
 
 
 # The transformations, of arrays of any shape
