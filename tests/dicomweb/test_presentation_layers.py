@@ -85,7 +85,7 @@ def seen(client: Any, radiologist: Any, site: Any) -> Any:
     """`seen(image, *planes, ...)`: an image with a state that has these elements besides."""
 
     def show(file: Any, *planes: dict[str, Any], query: str = "", **elements: Any) -> Any:
-        state = store(site, with_planes(state_file(file, **elements), plane()))
+        state = store(site, with_planes(state_file(file, **elements), *planes))
         reply = client(radiologist).get(
             f"{state.path}/rendered{query}", headers={"accept": "image/png"}
         )
