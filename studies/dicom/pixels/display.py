@@ -47,7 +47,7 @@ def picture(
     state_file = dcmread(state_path) if state_path is not None else None
     if state_file is not None and "MaskSubtractionSequence" in state_file:
         span = None  # other frames of the image are needed too
-    dataset, pixels = _read(path, frames[0], span)
+    dataset, pixels = _read(path, frames[0], span, with_text=bool(wanted.annotation))
     made = [_finished(dataset, pixels, frames[0], wanted, state_file)]
     if wanted.kind == GIF:
         for number in frames[1:]:
@@ -58,9 +58,12 @@ def picture(
     return _encoded(dataset, made, wanted)
 
 
-def _read(path: Path, number: int, span: tuple[int, int] | None) -> tuple[Dataset, Pixels]:
+def _read(
+    path: Path, number: int, span: tuple[int, int] | None, *, with_text: bool
+) -> tuple[Dataset, Pixels]:
     if span is not None:
-        header = native.header(path)
+        # Of a later frame the span begins behind the header, which then is read by pydicom.
+        header = native.header(path, span[0], with_text=with_text)
         pixels = native.frame(path, header, span)
         if pixels is not None:
             return header, pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -87,6 +88,9 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     confine()
+    from studies.dicom.pixels import derive, display, transcode  # noqa: F401
+
+    gc.freeze()  # what stays for good need not be looked through again and again
     while True:
         try:
             request, _ = wire.receive(sys.stdin.buffer)
