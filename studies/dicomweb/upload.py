@@ -15,6 +15,8 @@ from studies.dicomweb.destination import audited_destination
 from studies.dicomweb.errors import BadRequestError, MediaTypeError, TooLargeError
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.intake import source_of
+from studies.dicomweb.multipart import content_type
+from studies.dicomweb.negotiation import DICOM
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.rows import Rows
 from studies.dicomweb.spool import Spool
@@ -37,8 +39,7 @@ class Upload:
         identity.require(Scope.WRITE)
         if identity.is_session:
             csrf.check(exchange)
-        kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/dicom":
+        if content_type(exchange.headers.get("content-type", ""))[0] != DICOM:
             raise MediaTypeError("Send one file as application/dicom.")
         length = exchange.headers.get("content-length", "")
         if length.isdecimal() and int(length) > settings.MAX_INSTANCE_BYTES:
