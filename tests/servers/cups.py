@@ -91,6 +91,7 @@ if [ -e "{folder}/empty" ]; then
     echo "STATE: -media-empty-error" >&2
 fi
 while [ -e "{folder}/slow" ]; do sleep 0.05; done
+env | grep '^IPP_' >"{folder}/options-$$"
 cp "$1" "{folder}/part-$$"
 mv "{folder}/part-$$" "{folder}/page-$$.pdf"
 echo "ATTR: job-impressions=1 job-impressions-completed=1" >&2
@@ -141,6 +142,11 @@ class VirtualPrinter:
         """The text of every document that came out, oldest first."""
         files = sorted(self.folder.glob("page-*.pdf"), key=lambda path: path.stat().st_mtime_ns)
         return [text_of(path) for path in files]
+
+    def options(self) -> dict[str, str]:
+        """The attributes of the job that came out last, as ippeveprinter names them."""
+        last = max(self.folder.glob("options-*"), key=lambda path: path.stat().st_mtime_ns)
+        return dict(line.split("=", 1) for line in last.read_text().splitlines() if "=" in line)
 
     def clear(self) -> None:
         """Empty the tray."""
