@@ -58,27 +58,12 @@ class Follower:
                 await self._wait(state, printer)
             await asyncio.sleep(LOOK_EVERY)
 
-    async def take_back(self) -> bool:
-        """Cancel the job; True where it was printed all the same."""
-        with contextlib.suppress(IppError):
-            await self._cups.cancel(self._print.path, self._print.job)
-        return await self._settled() == COMPLETED
-
     @property
     def _may_have_begun(self) -> bool:
         return self._resumed or self._began is not None
 
     async def _job(self) -> Group:
         return await self._cups.job(self._print.path, self._print.job)
-
-    async def _settled(self) -> int:
-        """The job's state once it is over, 0 where that is not to be known within seconds."""
-        for _ in range(20):
-            with contextlib.suppress(IppError):
-                if (state := _state(await self._job())) in OVER:
-                    return state
-            await asyncio.sleep(0.25)
-        return 0
 
     async def _wait(self, state: int, printer: printers.Found) -> None:
         """Say how it is; give up what takes too long."""
@@ -95,7 +80,7 @@ class Follower:
             await self._give_up(trouble or "the printer did not begin in time")
 
     async def _give_up(self, why: str) -> None:
-        if await self.take_back():
+        if await take_back(self._cups, self._print):
             return  # the next look sees that it is printed
         if self._may_have_begun:
             raise CommandError("printer", f"The job was taken back: {why}. {UNCERTAIN}")
@@ -108,6 +93,18 @@ class Follower:
         why = f" ({trouble})" if trouble else ""
         tray = f" {UNCERTAIN}" if self._may_have_begun else ""
         raise CommandError("printer", f"The job was {what}{why}.{tray}")
+
+
+async def take_back(cups: Cups, one: Print) -> bool:
+    """Cancel a job; True where it was printed all the same, as far as that is to be known."""
+    with contextlib.suppress(IppError):
+        await cups.cancel(one.path, one.job)
+    for _ in range(20):
+        with contextlib.suppress(IppError):
+            if (state := _state(await cups.job(one.path, one.job))) in OVER:
+                return state == COMPLETED
+        await asyncio.sleep(0.25)
+    return False
 
 
 def printed(one: Print) -> dict[str, Any]:

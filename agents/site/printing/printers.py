@@ -52,6 +52,16 @@ WORDS = {
 NO_TROUBLE = frozenset({"none", "cups-waiting-for-job-completed"})
 AWAY = frozenset({"connecting-to-device", "timed-out", "offline", "shutdown"})
 """Reasons for which nothing comes out, whatever the job's state."""
+# What CUPS's backends say of a printer that is switched off or unplugged, without any reason. They
+# speak the language of the job's attributes, which is English.
+MESSAGES = {
+    "The printer may not exist": "cannot be reached",
+    "The printer is unreachable": "cannot be reached",
+    "The printer is not responding": "does not answer",
+    "Unable to locate printer": "cannot be found in the network",
+    "Waiting for printer to become available": "busy with something else",
+    "The printer is in use": "busy with something else",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +76,14 @@ class Found:
     is_default: bool
     trays: tuple[str, ...]
     sides: tuple[str, ...]
+    away: str = ""
 
     @property
     def words(self) -> str:
         """What is wrong, "" where nothing is."""
         found = [WORDS.get(each, each.replace("-", " ")) for each in self.reasons]
+        if self.away:
+            found.append(self.away)
         if self.state == STOPPED and "paused" not in found:
             found.insert(0, "paused")
         return ", ".join(dict.fromkeys(found))[:300]
@@ -78,7 +91,7 @@ class Found:
     @property
     def is_away(self) -> bool:
         """Whether the print system has no way to the printer."""
-        return not AWAY.isdisjoint(self.reasons)
+        return bool(self.away) or not AWAY.isdisjoint(self.reasons)
 
     def told(self) -> protocol.Printer:
         """As the portal is told of it."""
@@ -109,10 +122,13 @@ def _found(group: Group) -> Found:
     uri = str((many(group.get("printer-uri-supported")) or [""])[0])
     path = urlsplit(uri).path
     kind = group.get("printer-type")
+    state = _whole(group.get("printer-state"))
+    # The message of a job that is over stays.
+    message = str(group.get("printer-state-message") or "") if state == PRINTING else ""
     return Found(
         name=name,
         path=path if unquote(path).startswith(("/printers/", "/classes/")) else queue_path(name),
-        state=_whole(group.get("printer-state")),
+        state=state,
         accepting=group.get("printer-is-accepting-jobs") is not False,
         reasons=tuple(
             reason
@@ -122,6 +138,7 @@ def _found(group: Group) -> Found:
         is_default=isinstance(kind, int) and bool(kind & DEFAULT_PRINTER),
         trays=tuple(str(each) for each in many(group.get("media-source-supported"))),
         sides=tuple(str(each) for each in many(group.get("sides-supported"))),
+        away=next((words for begin, words in MESSAGES.items() if message.startswith(begin)), ""),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pyipp.enums import IppTag
@@ -113,14 +114,7 @@ class Printing:
             begin_by=time.time() + wait,
         )
         one = await self._create(one, params, tell)
-        try:
-            await self._send(one, pdf)
-            return await self._follow(one, tell)
-        except asyncio.CancelledError:
-            # Not where the agent only stops: the job goes on, and is followed at the next start.
-            if tell.cancelled and await job.Follower(self._cups, one, 0, tell).take_back():
-                return job.printed(one)
-            raise
+        return await self._unless_cancelled(self._send(one, pdf, tell), one, tell)
 
     async def resume(self, tell: Tell) -> dict[str, Any]:
         """How a print ended that was under way when the agent stopped. It is never sent again."""
@@ -133,12 +127,7 @@ class Printing:
             with contextlib.suppress(IppError):
                 await self._cups.cancel(one.path, one.job)
             raise CommandError("interrupted", NOT_SENT)
-        try:
-            return await self._follow(one, tell, resumed=True)
-        except asyncio.CancelledError:
-            if tell.cancelled and await job.Follower(self._cups, one, 0, tell).take_back():
-                return job.printed(one)
-            raise
+        return await self._unless_cancelled(self._follow(one, tell, resumed=True), one, tell)
 
     # Steps of a print
 
@@ -171,7 +160,7 @@ class Printing:
             raise CommandError("cups", f"{_sentence(str(error))}: nothing was printed.") from None
         return await self._step(one, prints.CREATED, number)
 
-    async def _send(self, one: Print, pdf: bytes) -> None:
+    async def _send(self, one: Print, pdf: bytes, tell: Tell) -> dict[str, Any]:
         one = await self._step(one, prints.SENDING, one.job)
         try:
             await self._cups.send_document(one.path, one.job, pdf)
@@ -187,7 +176,10 @@ class Printing:
                 raise CommandError(
                     "cups", "The print system did not take the document: nothing was printed."
                 ) from None
-        await self._step(one, prints.SENT, one.job)
+        # What the disk says of it now is enough to find it again.
+        with contextlib.suppress(sqlite3.Error):
+            await self._step(one, prints.SENT, one.job)
+        return await self._follow(one, tell)
 
     async def _step(self, one: Print, stage: str, number: int) -> Print:
         await asyncio.to_thread(self._prints.step, one.key, stage, number)
@@ -196,6 +188,23 @@ class Printing:
     async def _follow(self, one: Print, tell: Tell, *, resumed: bool = False) -> dict[str, Any]:
         seconds = self._section.print_seconds
         return await job.Follower(self._cups, one, seconds, tell, resumed=resumed).run()
+
+    async def _unless_cancelled(
+        self, work: Awaitable[dict[str, Any]], one: Print, tell: Tell
+    ) -> dict[str, Any]:
+        """Where somebody cancels, the job is taken back. Where the agent only stops it goes on, and
+        is followed at the next start.
+        """
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not tell.cancelled:
+                raise
+            if await job.take_back(self._cups, one):
+                return job.printed(one)
+            raise CommandError(
+                "taken-back", f"The job was taken back. {job.UNCERTAIN}", protocol.CANCELLED
+            ) from None
 
     # The printers' states
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
+# The project reads its settings as it is imported: before this package's settings are begun.
+import pacs  # noqa: F401
 from agents.printing import documents
 
 PAGE = """%PDF-1.4
