@@ -74,11 +74,11 @@ class _Running:
         self.deadline = deadline
         self.cancelled = False
         self._say = say
-        self._told_at = -PROGRESS_EVERY
+        self._told_at, self._told = -PROGRESS_EVERY, ""
 
     def __call__(self, done: int, total: int, words: str = "", /) -> None:
-        if (now := time.monotonic()) - self._told_at >= PROGRESS_EVERY:
-            self._told_at = now
+        if (now := time.monotonic()) - self._told_at >= PROGRESS_EVERY or words != self._told:
+            self._told_at, self._told = now, words
             self._say(
                 protocol.Progress(id=self.command.id, done=done, total=total, message=words[:300])
             )

@@ -23,7 +23,7 @@ UNCERTAIN = "Uncertain: check the tray."
 
 
 class Follower:
-    """Follows one print. `tell` hears 0 of 2 while it waits, 1 of 2 while it prints.
+    """Follows one print. `tell` hears 0 of 2 while it waits, 1 of 2 while it prints, and the trouble.
 
     `print_seconds` count from where it begins to print; the wait before has its own end.
     `resumed`: nobody looked for a while, so pages may have come out unseen.
@@ -71,11 +71,11 @@ class Follower:
         if state == PROCESSING and not printer.is_away and printer.state != printers.STOPPED:
             if self._began is None:
                 self._began = time.monotonic()
-            self._tell(1, STEPS, _said("printing", trouble))
+            self._tell(1, STEPS, trouble)
             if time.monotonic() - self._began > self._print_seconds:
                 await self._give_up(trouble or "it took too long")
             return
-        self._tell(1 if self._began else 0, STEPS, _said("waiting", trouble))
+        self._tell(0 if self._began is None else 1, STEPS, trouble)
         if time.time() > self._print.begin_by:
             await self._give_up(trouble or "the printer did not begin in time")
 
@@ -131,10 +131,6 @@ async def documents(cups: Cups, one: Print) -> int:
 def _state(job: Group) -> int:
     found = many(job.get("job-state"))
     return int(found[0]) if found and isinstance(found[0], int) else 0
-
-
-def _said(word: str, trouble: str) -> str:
-    return f"{word}: {trouble}" if trouble else word
 
 
 def uncertain(why: str) -> CommandError:
