@@ -382,7 +382,7 @@ def test_dialog(logged_in: Any, radiologist: Any, reports: Reports, agent: Agent
     client = logged_in(radiologist)
     page = client.get("/print/report/12/").content.decode()
     assert "Report 12" in page
-    assert "Printed so far" not in page
+    assert "Prints of this document" not in page
     for _ in range(2):  # a form that is sent twice is one print
         answer = give(client, agent)
         assert 'data-stage="queued"' in answer.content.decode()

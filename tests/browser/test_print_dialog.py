@@ -53,6 +53,7 @@ def test_a_report_from_the_button_to_the_tray(
         assert violations(page) == []
         assert front.printer.printed() == []
     row.get_by_text("Printed").wait_for(timeout=60_000)
+    until(page, "() => !document.querySelector('[name=printer]').innerText.includes('offline')")
     page.screenshot(path=tmp_path / "printed.png")
     assert violations(page) == []
     (text,) = front.printer.printed()
@@ -73,7 +74,9 @@ def test_a_test_page_from_the_agent_s_page(
     page.get_by_label("Printer").select_option(front.name)
     page.get_by_role("button", name="Print a test page").press("Enter")
     page.get_by_text("The agent is told now:").wait_for()
-    page.locator("tr[data-state=done]").first.get_by_text("Printed").wait_for(timeout=60_000)
+    newest = page.locator("tr[data-command]").first
+    newest.get_by_text("technician").wait_for()
+    newest.get_by_text("Printed").wait_for(timeout=60_000)
     page.screenshot(path=tmp_path / "agent.png", full_page=True)
     assert violations(page) == []
     (text,) = front.printer.printed()

@@ -8,15 +8,17 @@ const SHOWN_EVERY = 250;
 
 /** Why the dialog does not show what was asked for; 0 is no answer at all. */
 export function trouble(status) {
-  if (!status) return "The portal cannot be reached. Whether it is printed is shown when it is back.";
+  if (!status)
+    return "The portal cannot be reached. Whether it is printed is shown when it is back.";
   if (status === 404) return "This document is no longer shown to you.";
   return `The portal answered with an error (${status}).`;
 }
 
-/** Whether an event is about one of the prints that are shown, or more may have been missed. */
-export function concerns(message, shown) {
+/** Whether an event is about a print that is shown or an agent that is offered, or some were missed. */
+export function concerns(message, { commands, agents }) {
   if (message.type === "refetch") return true;
-  return message.type === "command.changed" && shown.has(message.command);
+  if (message.type === "agent.changed") return agents.has(message.agent);
+  return message.type === "command.changed" && commands.has(message.command);
 }
 
 /** Makes `button` open the dialog at its `data-print`. */
@@ -30,8 +32,13 @@ export function watchPrintDialog(button) {
   let asking = false;
 
   const list = () => dialog.querySelector(".print-list");
-  const shown = () =>
-    new Set([...dialog.querySelectorAll("[data-command]")].map((row) => Number(row.dataset.command)));
+  const printers = (part) => [...part.querySelectorAll("[name=printer] option")];
+  const shown = () => ({
+    commands: new Set(
+      [...dialog.querySelectorAll("[data-command]")].map((row) => Number(row.dataset.command)),
+    ),
+    agents: new Set(printers(dialog).map((option) => parseInt(option.value, 10))),
+  });
 
   function say(text) {
     let note = dialog.querySelector("[role=alert]");
@@ -83,12 +90,17 @@ export function watchPrintDialog(button) {
     throttle.request("list");
   }
 
-  /** Only how the prints do: a choice that is being made stays. */
+  /** Only how prints and printers do: a choice that is being made stays. */
   async function refresh() {
     if (!dialog.open || asking) return;
-    const fresh = (await ask({ headers: { "X-Background": "1" } }))?.querySelector(".print-list");
+    const fresh = await ask({ headers: { "X-Background": "1" } });
     // A form that was sent meanwhile shows what is newer.
-    if (fresh && list() && !asking) list().replaceChildren(...fresh.childNodes);
+    if (!fresh || !list() || asking) return;
+    list().replaceChildren(...fresh.querySelector(".print-list").childNodes);
+    const words = new Map(printers(fresh).map((option) => [option.value, option.textContent]));
+    for (const option of printers(dialog)) {
+      option.textContent = words.get(option.value) ?? option.textContent;
+    }
   }
 
   const throttle = new KeyedThrottle(refresh, { wait: () => SHOWN_EVERY });
