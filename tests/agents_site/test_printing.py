@@ -11,9 +11,11 @@ import pytest
 from aiohttp import web
 
 from agents import protocol
+from agents.site.printing import job
 from tests.agents_site.printbench import PAGE, PrintBench
 from tests.servers.cups import CupsSystem, VirtualPrinter
 from tests.servers.peer import FaultyProxy
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.integration
 TEXT = "Findings of the bench"
@@ -270,3 +272,39 @@ async def test_stopped_before_the_document_was_sent(
     actions = [json.loads(line)["action"] for line in audit.splitlines()]
     assert actions.count("command.begun") == 1
     assert "command.resumed" in actions
+
+
+async def test_stopped_and_the_print_system_is_away(
+    cups: CupsSystem, ward: VirtualPrinter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can tell how it ended: that is said, once CUPS has been asked for long enough."""
+    state = tmp_path / "state"
+    with ward.held():
+        async with PrintBench(state, cups.address) as bench:
+            command = await bench.give("Ward")
+            await bench.printing_now()
+        monkeypatch.setattr(job, "LOST_AFTER", 0.5)
+        async with PrintBench(state, f"127.0.0.1:{free_port()}") as bench:
+            result = await bench.result(command)
+    assert (result.outcome, result.code) == ("failed", "uncertain")
+    assert result.message == (
+        "Uncertain: check the tray. How it ended is not known: CUPS cannot be reached."
+    )
+    # A later start does not look again, and prints nothing.
+    async with PrintBench(state, cups.address) as bench:
+        assert (await bench.result(command)).code == "uncertain"
+        assert bench.documents.asked == []
+
+
+async def test_stopped_while_it_prints(
+    cups: CupsSystem, ward: VirtualPrinter, tmp_path: Path
+) -> None:
+    """A stop is no cancellation: the job goes on, and the next start tells how it ended."""
+    state = tmp_path / "state"
+    with ward.held():
+        async with PrintBench(state, cups.address) as bench:
+            command = await bench.give("Ward")
+            await bench.printing_now()
+    async with PrintBench(state, cups.address) as bench:
+        assert (await bench.result(command)).outcome == "done"
+    assert len(ward.printed()) == 1

@@ -247,9 +247,57 @@ def _only(groups: list[Group]) -> Group:
     return groups[0]
 
 
+_FIXED: dict[int, int] = {
+    IppTag.INTEGER: 4,
+    IppTag.ENUM: 4,
+    IppTag.BOOLEAN: 1,
+    IppTag.DATE: 11,
+}
+_FIRST_VALUE_TAG = 0x10
+"""What is below begins a group (RFC 8010 3.5)."""
+_WITH_LANGUAGE = (IppTag.TEXT_LANG, IppTag.NAME_LANG)
+
+
+def _checked(content: bytes) -> bytes:
+    """The answer, every length as RFC 8010 3.1 has it to the end, without groups that are empty.
+
+    pyipp believes lengths, and a negative one would lead it in a circle; it takes no empty group.
+    Raises ValueError, IndexError.
+    """
+    at, group = 8, 8
+    parts = [content[:8]]
+    while True:
+        if content[at] < _FIRST_VALUE_TAG:
+            if at > group + 1:
+                parts.append(content[group:at])
+            if content[at] == IppTag.END:
+                return b"".join([*parts, content[at : at + 1]])
+            group, at = at, at + 1
+            continue
+        tag = content[at]
+        name = _length(content, at + 1)
+        size = _length(content, at + 3 + name)
+        value = at + 5 + name
+        if size != _FIXED.get(tag, size):
+            raise ValueError("a value of the wrong length")
+        if tag in _WITH_LANGUAGE:
+            language = _length(content, value)
+            text = _length(content, value + 2 + language)
+            if 4 + language + text != size:
+                raise ValueError("a text of the wrong length")
+        at = value + size
+
+
+def _length(content: bytes, at: int) -> int:
+    length = int.from_bytes(content[at : at + 2], "big")
+    if length > 0x7FFF or at + 2 + length > len(content):
+        raise ValueError("a length beyond the end")
+    return length
+
+
 def _decoded(content: bytes) -> dict[str, Any]:
     try:
-        reply: dict[str, Any] = parse(content)
+        reply: dict[str, Any] = parse(_checked(content))
     except Exception:
         # The decoder promises nothing for broken bytes.
         raise UnreachableError("something else than CUPS answered") from None

@@ -23,7 +23,7 @@ UNCERTAIN = "Uncertain: check the tray."
 
 
 class Follower:
-    """Follows one print. `tell` hears 0 of 2 while it waits, 1 of 2 while it prints, and the trouble.
+    """Follows one print. `tell` hears 0 of 2 while it waits, 1 of 2 while it prints; and troubles.
 
     `print_seconds` count from where it begins to print; the wait before has its own end.
     `resumed`: nobody looked for a while, so pages may have come out unseen.
