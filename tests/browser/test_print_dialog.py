@@ -53,7 +53,8 @@ def test_a_report_from_the_button_to_the_tray(
         assert violations(page) == []
         assert front.printer.printed() == []
     row.get_by_text("Printed").wait_for(timeout=60_000)
-    until(page, "() => !document.querySelector('[name=printer]').innerText.includes('offline')")
+    chosen = "document.querySelector('[name=printer]').selectedOptions[0].textContent"
+    until(page, f"() => !{chosen}.includes('offline')")
     page.screenshot(path=tmp_path / "printed.png")
     assert violations(page) == []
     (text,) = front.printer.printed()
