@@ -58,6 +58,15 @@ def admit(authorization: str, query: str, address: str) -> Admitted | None:
     return Admitted(key.agent, key.pk, address)
 
 
+def caller(authorization: str, address: str) -> Agent | None:
+    """The agent that asks over HTTP, by its key and from an allowed network; audited where not."""
+    key = AgentKey.find(bearer(authorization))
+    if key is None or not key.agent.may_connect_from(address):
+        _refused("network" if key else "key", key.agent if key else None, address)
+        return None
+    return key.agent
+
+
 def uploader(secret: str) -> tuple[Principal | None, float]:
     """Whose key this is on the data plane, and its seconds left: it stores at its site only."""
     key = AgentKey.find(secret)

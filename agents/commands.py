@@ -19,6 +19,7 @@ from django.utils import timezone
 from agents import announce, protocol, wake
 from agents.errors import NotConnected, NotPossible
 from agents.models import OPEN, WAITING, WITH_AGENT, Agent, AgentCommand, AgentState, CommandState
+from agents.printing import orders
 from pacs import audit
 
 # What a dead connection may still bring after the time to live, before a sent command expires.
@@ -60,6 +61,7 @@ def queue(
         return found, False
     _require(agent, type, wait)
     now = timezone.now()
+    pinned = orders.pin(agent, checked, requester, now) if type == protocol.PRINT_REPORT else None
     seconds = protocol.COMMANDS[type].ttl if ttl is None else ttl
     try:
         with transaction.atomic():
@@ -73,6 +75,8 @@ def queue(
                 changed_at=now,
                 expires_at=now + timedelta(seconds=min(seconds, MAX_TTL)),
             )
+            if pinned is not None:
+                orders.keep(command, pinned)
             _record("agent.command", command, requester, where)
             announce.command_changed(command)
             wake.commands(agent.pk)

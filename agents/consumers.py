@@ -15,6 +15,7 @@ from django.utils import timezone
 from agents import admission, commands, protocol, reception
 from agents.hub import REGISTER_WITHIN, REPLACED, hub
 from agents.models import Agent, AgentCommand
+from agents.printing import orders
 from agents.protocol import ProtocolError
 from pacs.accounts.addresses import address_of
 
@@ -178,9 +179,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     async def _deliver(self, *, again: bool) -> None:
         async with self.delivering:
-            send, stop = await hub().batch.run(_take, self.agent, again)
+            send, stop, tickets = await hub().batch.run(_take, self.agent, again)
             for command in send:
-                await self._say(_as_message(command))
+                await self._say(_as_message(command, tickets.get(command.pk)))
             for command in stop:
                 await self._say(
                     protocol.Cancel(id=str(command.pk), idempotency_key=command.idempotency_key)
@@ -220,11 +221,14 @@ class AgentConsumer(AsyncWebsocketConsumer):
             log.warning("commands not sent", agent=self.agent.pk, error=type(error).__name__)
 
 
-def _take(agent: Agent, again: bool) -> tuple[list[AgentCommand], list[AgentCommand]]:
-    return commands.take(agent, again=again)
+def _take(
+    agent: Agent, again: bool
+) -> tuple[list[AgentCommand], list[AgentCommand], dict[int, protocol.Ticket]]:
+    send, stop = commands.take(agent, again=again)
+    return send, stop, orders.tickets(send)
 
 
-def _as_message(command: AgentCommand) -> protocol.Command:
+def _as_message(command: AgentCommand, ticket: protocol.Ticket | None) -> protocol.Command:
     left = (command.expires_at - timezone.now()).total_seconds()
     requester = command.requester
     return protocol.Command(
@@ -235,6 +239,7 @@ def _as_message(command: AgentCommand) -> protocol.Command:
         ttl=max(0, int(left)),
         expires_at=command.expires_at,
         requester=requester.username if requester else "",
+        document=ticket,
     )
 
 

@@ -312,3 +312,7 @@ class AgentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+# Models of this app that have a package of their own.
+from agents.printing.models import PrintOrder, PrintToken  # noqa: E402, F401

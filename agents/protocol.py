@@ -225,6 +225,16 @@ class Printer:
     accepting: bool = _of(_flag, default=True)
     reason: str = _of(_text(300), default="")
     is_default: bool = _of(_flag, default=False)
+    trays: tuple[str, ...] = _of(_many(_text(60, 1), 40), default=())
+    duplex: bool = _of(_flag, default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a print command's document is fetched with, once; and what it must then be."""
+
+    token: str = _of(_text(100, 1))
+    sha256: str = _of(_text(64, 64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +294,7 @@ class Command:
 
     `ttl` is what is left in seconds when the message is sent: it holds whatever the agent's clock
     says. `command` is the command's type, `params` as `check_params` gives them. `requester` names
-    the person for the agent's own log.
+    the person for the agent's own log. `document` comes with print-report alone.
     """
 
     TYPE: ClassVar[str] = "command"
@@ -296,6 +306,7 @@ class Command:
     expires_at: datetime = _of(_moment)
     params: dict[str, Any] = _of(_object, default_factory=dict)
     requester: str = _of(_text(200), default="")
+    document: Ticket | None = _of(_optional(_struct(Ticket)), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents import alerts, commands, reception
 from agents.models import AgentEvent
+from agents.printing import orders
 
 KEEP_EVENTS = timedelta(days=90)
 
@@ -27,3 +28,4 @@ def silence_sweep() -> None:
     reception.newly_silent()
     alerts.mail_silences()
     AgentEvent.objects.filter(received_at__lt=timezone.now() - KEEP_EVENTS).delete()
+    orders.forget()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, pages
+from agents.views import api, document, pages, print_dialog
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -22,6 +22,12 @@ urlpatterns = [
         api.CancelView.as_view(),
         name="api-command-cancel",
     ),
+    path(
+        "api/agents/commands/<int:cid>/document/",
+        document.PrintDocumentView.as_view(),
+        name="api-print-document",
+    ),
+    path("print/<str:kind>/<int:number>/", print_dialog.print_dialog, name="print-dialog"),
     path("api/local-command", api.ShortFormView.as_view(), name="local-command"),
     path("api/local-agent/command", api.ShortFormView.as_view(), name="local-agent-command"),
 ]

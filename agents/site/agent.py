@@ -13,7 +13,7 @@ from typing import Any
 
 from agents.site import VERSION
 from agents.site.auditlog import AuditLog
-from agents.site.commands import Dispatcher
+from agents.site.commands import Dispatcher, Resume
 from agents.site.config import Config
 from agents.site.connection import Connection
 from agents.site.database import Database
@@ -22,6 +22,7 @@ from agents.site.handlers import Handlers, audit_path
 from agents.site.journal import Journal, Outbox
 from agents.site.ledger import Ledger
 from agents.site.log import Recent
+from agents.site.printing.printing import Printing
 from agents.site.problems import Problems
 from agents.site.relay import Cursors, Relay
 from agents.site.uploader import Uploader
@@ -66,12 +67,30 @@ class Agent:
             )
             for section in config.relay
         ]
+        self.printing = (
+            Printing(
+                config.printing,
+                config.portal,
+                self._database,
+                self._outbox,
+                self.problems,
+                self._tell_state,
+            )
+            if config.printing.server
+            else None
+        )
+        handlers = Handlers(self.folders, self._audit, recent).table()
+        resumes: dict[str, Resume] = {}
+        if self.printing is not None:
+            handlers |= self.printing.table()
+            resumes |= self.printing.resumes()
         self.dispatcher = Dispatcher(
             frozenset(config.commands.allow),
-            Handlers(self.folders, self._audit, recent).table(),
+            handlers,
             journal,
             self._audit,
             self.problems,
+            resumes,
         )
         self.connection = Connection(
             config.portal, self.dispatcher, journal, self._outbox, self.problems, self._state
@@ -84,12 +103,15 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         self._audit.record("agent.started", detail={"version": VERSION})
-        await self.dispatcher.recover()
         await self.uploader.start()
+        if self.printing is not None:
+            await self.printing.start()
+        await self.dispatcher.recover()
         parts = [
             self.connection.run(),
             *(folder.run() for folder in self.folders.values()),
             *(relay.run() for relay in self.relays),
+            *([self.printing.run()] if self.printing is not None else []),
             self._tidy(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -114,6 +136,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.uploader.close()
+        if self.printing is not None:
+            await self.printing.close()
         with contextlib.suppress(OSError):
             self._audit.record("agent.stopped", detail={})
         self.close()
@@ -133,9 +157,17 @@ class Agent:
     def _wake(self) -> None:
         self.connection.wake()
 
+    def _tell_state(self) -> None:
+        self.connection.tell_state()
+
     def _state(self) -> dict[str, Any]:
         folders = tuple(folder.status() for folder in self.folders.values())
-        return {"folders": folders, "queue_length": sum(each.waiting for each in folders)}
+        printers = self.printing.status() if self.printing is not None else ()
+        return {
+            "folders": folders,
+            "queue_length": sum(each.waiting for each in folders),
+            "printers": printers,
+        }
 
 
 def lock(state_dir: Path) -> int:

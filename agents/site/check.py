@@ -19,6 +19,7 @@ from agents.site.connection import Connection, RefusedConnection, words_of
 from agents.site.database import Database
 from agents.site.journal import Journal, Outbox
 from agents.site.options import FolderSection, RelaySection
+from agents.site.printing.check import printing
 from agents.site.problems import Problems
 from agents.site.relay import Orthanc, OrthancError
 from agents.site.uploader import Uploader
@@ -43,6 +44,9 @@ async def check(config: Config) -> list[Finding]:
         findings += await asyncio.to_thread(_folder, folder)
     for relay in config.relay:
         findings.append(await _relay(relay))
+    if config.printing.server:
+        good, words = await printing(config.printing)
+        findings.append(Finding("printing", good, words))
     findings.append(Finding("commands", True, ", ".join(config.commands.allow) or "none allowed"))
     return findings
 

@@ -21,6 +21,7 @@ from agents.site.options import (
     CommandsSection,
     FolderSection,
     PortalSection,
+    PrintingSection,
     RelaySection,
     UploadSection,
 )
@@ -38,6 +39,7 @@ class Config:
     upload: UploadSection
     folders: tuple[FolderSection, ...]
     relay: tuple[RelaySection, ...]
+    printing: PrintingSection
 
 
 class ConfigError(ValueError):

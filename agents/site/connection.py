@@ -87,6 +87,7 @@ class Connection:
         self._state = state
         self._socket: ClientConnection | None = None
         self._work = asyncio.Event()
+        self._state_changed = asyncio.Event()
         self._sent_results: set[str] = set()
         self._sent_events: set[str] = set()
         self._says: set[asyncio.Task[None]] = set()
@@ -98,6 +99,11 @@ class Connection:
 
     def wake(self) -> None:
         """There is something to send in the journal or the outbox."""
+        self._work.set()
+
+    def tell_state(self) -> None:
+        """What the heartbeat tells has changed: the next one is due now, with what waits."""
+        self._state_changed.set()
         self._work.set()
 
     def _report(self, id_: str) -> None:
@@ -236,6 +242,7 @@ class Connection:
 
     async def _heartbeats(self, socket: ClientConnection, seconds: int) -> None:
         while True:
+            self._state_changed.clear()
             state = await asyncio.to_thread(self._state)
             await self._send(
                 socket,
@@ -246,7 +253,9 @@ class Connection:
                     **state,
                 ),
             )
-            await asyncio.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._state_changed.wait()
 
     async def _receive(self, socket: ClientConnection) -> None:
         async for data in socket:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,25 +87,48 @@ class Journal:
             )
             return str(row[0])
 
-    def interrupted(self) -> list[tuple[str, str, str]]:
-        """Key, command and requester of what ran when the agent last died; ends them as failed."""
+    def interrupted(self, resumable: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+        """Key, command and requester of what ran when the agent last died; ends them as failed.
+
+        Commands of the `resumable` kinds go on: `running` gives them.
+        """
+        others = f"command NOT IN ({', '.join('?' * len(resumable))})"
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT key, command, requester FROM commands WHERE state = ?", (RUNNING,)
+                "SELECT key, command, requester FROM commands"  # noqa: S608 - placeholders
+                f" WHERE state = ? AND {others}",
+                (RUNNING, *resumable),
             ).fetchall()
             connection.execute(
-                "UPDATE commands SET state = ?, outcome = ?, code = 'interrupted', message = ?"
-                " WHERE state = ?",
+                "UPDATE commands SET state = ?, outcome = ?, code = 'interrupted',"  # noqa: S608
+                f" message = ? WHERE state = ? AND {others}",
                 (
                     *(ENDED, protocol.FAILED),
                     "The agent stopped while it did this: it may be done, in part or not at all.",
-                    RUNNING,
+                    *(RUNNING, *resumable),
                 ),
             )
             connection.execute(
                 "DELETE FROM commands WHERE reported AND at < ?", (time.time() - KEEP,)
             )
         return [(str(key), str(command), str(requester)) for key, command, requester in rows]
+
+    def running(self) -> list[protocol.Command]:
+        """What has begun and not ended; without parameters, which are not kept."""
+        rows: list[Any] = self._database.rows(
+            "SELECT id, key, command, requester, at FROM commands WHERE state = ?", (RUNNING,)
+        )
+        return [
+            protocol.Command(
+                id=id_,
+                idempotency_key=key,
+                command=command,
+                requester=requester,
+                ttl=0,
+                expires_at=datetime.fromtimestamp(at, UTC),
+            )
+            for id_, key, command, requester, at in rows
+        ]
 
     def unreported(self) -> list[protocol.Result]:
         """Results that the portal has not yet taken, oldest first."""

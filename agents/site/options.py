@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 from agents.site.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-COMMANDS = ("ping", "scan-folder", "upload-dicom", "collect-log")
+COMMANDS = (
+    *("ping", "scan-folder", "upload-dicom", "collect-log", "list-printers", "print-report"),
+)
 
 Check = Callable[[Any], Any]
 """Takes what TOML gave and returns the value to keep; raises ValueError with plain words."""
@@ -164,6 +166,20 @@ def window(value: Any) -> Window:
         return Window(time(a, b), time(c, d))
     except ValueError:
         raise ValueError('must be two times of day: "20:00-06:00"') from None
+
+
+def cups_server(value: Any) -> str:
+    """host:port, or the full path of a socket."""
+    if text(value).startswith("/"):
+        return str(absolute(value))
+    try:
+        parts = urlsplit(f"//{value}")
+        known = parts.hostname and parts.port and parts.netloc == value and "@" not in value
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError('must be "host:port" or the full path of a socket')
+    return str(value)
 
 
 def command(value: Any) -> str:
@@ -354,6 +370,41 @@ class RelaySection:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintingSection:
+    """`[printing]`"""
+
+    server: str = option(
+        "CUPS: the path of its socket, usually `/run/cups/cups.sock`, or `host:port` of one on a "
+        "trusted network. Without it the agent has no printers.",
+        "text",
+        cups_server,
+        "",
+    )
+    printers: tuple[str, ...] = option(
+        "The printers that may be used, by their names in CUPS. Empty: all of them.",
+        "list",
+        texts(text),
+        (),
+    )
+    user: str = option("Whose jobs CUPS is told they are.", "text", name, "lightbox-agent")
+    wait_seconds: float = option(
+        "A job that the printer has not begun after so long is taken back.",
+        "number",
+        number(1, 900),
+        300.0,
+    )
+    print_seconds: float = option(
+        "A job that has not ended so long after it began is taken back.",
+        "number",
+        number(1, 7200),
+        600.0,
+    )
+    poll_seconds: float = option(
+        "How often the printers' states are looked at.", "number", number(0.2, 3600), 15.0
+    )
+
+
 SECTIONS: dict[str, type[Any]] = {
     "agent": AgentSection,
     "portal": PortalSection,
@@ -361,6 +412,7 @@ SECTIONS: dict[str, type[Any]] = {
     "upload": UploadSection,
     "folders": FolderSection,
     "relay": RelaySection,
+    "printing": PrintingSection,
 }
 REPEATED = frozenset({"folders", "relay"})
 

@@ -10,7 +10,8 @@ from django import template
 from django.template.defaultfilters import date as written
 from django.utils import timezone
 
-from agents.models import Agent, AgentState
+from agents.models import Agent, AgentCommand, AgentState
+from agents.printing import stages
 from pacs.accounts.principal import principal_of
 
 register = template.Library()
@@ -67,6 +68,18 @@ def condition_words(agent: Agent) -> str:
         "disabled": "Switched off",
     }
     return words[condition(agent)]
+
+
+@register.filter
+def state_words(command: AgentCommand) -> str:
+    """A command's state for people; of a print, whether it is queued, printing or printed."""
+    return stages.words(command)
+
+
+@register.filter
+def print_stage(command: AgentCommand) -> str:
+    """How far a print is, for programs."""
+    return stages.stage(command)
 
 
 @register.filter

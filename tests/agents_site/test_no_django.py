@@ -31,4 +31,4 @@ def test_every_module_without_django() -> None:
         [sys.executable, "-c", BLOCKED], cwd=CHECKOUT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == len(list(SITE.glob("*.py"))) - 1
+    assert int(done.stdout) == len(list(SITE.rglob("*.py"))) - 1
