@@ -17,6 +17,7 @@ from agents.site.commands import Dispatcher
 from agents.site.config import Config
 from agents.site.connection import Connection
 from agents.site.database import Database
+from agents.site.disc.burn import Discs
 from agents.site.folders import Folder
 from agents.site.handlers import Handlers, audit_path
 from agents.site.journal import Journal, Outbox
@@ -24,6 +25,7 @@ from agents.site.ledger import Ledger
 from agents.site.log import Recent
 from agents.site.problems import Problems
 from agents.site.relay import Cursors, Relay
+from agents.site.scanners.scanner import Scanner
 from agents.site.uploader import Uploader
 
 log = logging.getLogger("agents.site")
@@ -66,9 +68,21 @@ class Agent:
             )
             for section in config.relay
         ]
+        self.discs = Discs(
+            config.disc,
+            config.drives,
+            config.portal,
+            state_dir,
+            journal,
+            self._audit,
+            self.problems,
+        )
+        self.scanners = [
+            Scanner(section, self._outbox, self.problems, self._wake) for section in config.scanners
+        ]
         self.dispatcher = Dispatcher(
             frozenset(config.commands.allow),
-            Handlers(self.folders, self._audit, recent).table(),
+            {**Handlers(self.folders, self._audit, recent).table(), **self.discs.table()},
             journal,
             self._audit,
             self.problems,
@@ -84,12 +98,14 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         self._audit.record("agent.started", detail={"version": VERSION})
+        await asyncio.to_thread(self.discs.recover)
         await self.dispatcher.recover()
         await self.uploader.start()
         parts = [
             self.connection.run(),
             *(folder.run() for folder in self.folders.values()),
             *(relay.run() for relay in self.relays),
+            *(scanner.run() for scanner in self.scanners),
             self._tidy(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -135,7 +151,12 @@ class Agent:
 
     def _state(self) -> dict[str, Any]:
         folders = tuple(folder.status() for folder in self.folders.values())
-        return {"folders": folders, "queue_length": sum(each.waiting for each in folders)}
+        return {
+            "folders": folders,
+            "queue_length": sum(each.waiting for each in folders),
+            "drives": self.discs.drives(),
+            "scanners": tuple(scanner.status() for scanner in self.scanners),
+        }
 
 
 def lock(state_dir: Path) -> int:

@@ -17,10 +17,12 @@ from agents.site.commands import Dispatcher
 from agents.site.config import Config
 from agents.site.connection import Connection, RefusedConnection, words_of
 from agents.site.database import Database
+from agents.site.disc.check import check as check_discs
 from agents.site.journal import Journal, Outbox
-from agents.site.options import FolderSection, RelaySection
+from agents.site.options import FolderSection, RelaySection, ScannerSection
 from agents.site.problems import Problems
 from agents.site.relay import Orthanc, OrthancError
+from agents.site.scanners.port import SerialPort
 from agents.site.uploader import Uploader
 from agents.site.uploader import words_of as words_of_upload
 
@@ -43,6 +45,9 @@ async def check(config: Config) -> list[Finding]:
         findings += await asyncio.to_thread(_folder, folder)
     for relay in config.relay:
         findings.append(await _relay(relay))
+    findings += [Finding(*each) for each in await check_discs(config)]
+    for scanner in config.scanners:
+        findings.append(await asyncio.to_thread(_scanner, scanner))
     findings.append(Finding("commands", True, ", ".join(config.commands.allow) or "none allowed"))
     return findings
 
@@ -132,3 +137,14 @@ async def _relay(section: RelaySection) -> Finding:
     finally:
         await orthanc.close()
     return Finding(f"relay {section.name}", True, f"answers; its last change is {last}")
+
+
+def _scanner(section: ScannerSection) -> Finding:
+    """A running agent holds the port: then it is busy, which is no fault of the port."""
+    port = SerialPort(section)
+    try:
+        port.open()
+    except OSError as error:
+        return Finding(f"scanner {section.name}", False, error.strerror or "cannot be opened")
+    port.close()
+    return Finding(f"scanner {section.name}", True, "its port can be opened")

@@ -11,7 +11,8 @@ import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 from agents import protocol
 from agents.site.auditlog import AuditLog
@@ -23,8 +24,16 @@ log = logging.getLogger("agents.site")
 RUN_AT_ONCE = 4
 PROGRESS_EVERY = 1.0
 
-Tell = Callable[[int, int], None]
-"""`tell(done, total)`: how far a command has come."""
+running: ContextVar[protocol.Command] = ContextVar("running")
+"""The command that a handler is executing."""
+
+
+class Tell(Protocol):
+    """`tell(done, total, words)`: how far a command has come, and what it is at."""
+
+    def __call__(self, done: int, total: int, words: str = "") -> None: ...
+
+
 Handler = Callable[[dict[str, Any], Tell], Awaitable[dict[str, Any]]]
 """Takes checked parameters, gives the result's data; raises CommandError."""
 
@@ -58,6 +67,8 @@ class Dispatcher:
         self._audit = audit
         self._problems = problems
         self._slots = asyncio.Semaphore(RUN_AT_ONCE)
+        # Those that wait for one another must not take the slots of the others.
+        self._own_slots = {protocol.BURN_DISC: asyncio.Semaphore(1)}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
         self.say: Callable[[protocol.Message], None] = lambda _message: None
@@ -144,7 +155,7 @@ class Dispatcher:
         except protocol.ProtocolError as error:
             self._audit.record("command.refused", requester=command.requester, detail=detail)
             return _failed(command, error.code, error.message)
-        async with self._slots:
+        async with self._own_slots.get(command.command, self._slots):
             if time.monotonic() > deadline or command.ttl <= 0:
                 self._audit.record("command.expired", requester=command.requester, detail=detail)
                 return protocol.Result(
@@ -161,14 +172,15 @@ class Dispatcher:
     async def _perform(
         self, command: protocol.Command, handler: Handler, params: dict[str, Any]
     ) -> protocol.Result:
-        told_at = -PROGRESS_EVERY
+        told_at, told = -PROGRESS_EVERY, ""
 
-        def tell(done: int, total: int) -> None:
-            nonlocal told_at
-            if (now := time.monotonic()) - told_at >= PROGRESS_EVERY:
-                told_at = now
-                self.say(protocol.Progress(id=command.id, done=done, total=total))
+        def tell(done: int, total: int, words: str = "") -> None:
+            nonlocal told_at, told
+            if (now := time.monotonic()) - told_at >= PROGRESS_EVERY or words != told:
+                told_at, told = now, words
+                self.say(protocol.Progress(id=command.id, done=done, total=total, message=words))
 
+        running.set(command)
         tell(0, 0)
         try:
             data = await handler(params, tell)

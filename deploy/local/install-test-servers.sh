@@ -31,6 +31,7 @@ need dcmsend dcmtk
 need chromium chromium
 need redis-server redis-server redis-server
 need wrk wrk
+need xorriso xorriso
 need_file '/usr/lib/postgresql/*/bin/initdb' postgresql postgresql
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_file /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf fonts-noto-core

@@ -46,8 +46,8 @@ def test_runs_by_itself(zipapp: Path, tmp_path: Path) -> None:
             portal.wait_registered()
             assert portal.result(portal.command("ping")).outcome == "done"
     unpacked = {path.name for path in (tmp_path / "agent" / "unpacked").glob("*/site-packages/*")}
-    assert "aiohttp" in unpacked
-    assert not {"django", "pydicom", "numpy"} & unpacked
+    assert {"aiohttp", "pydicom", "serial"} <= unpacked
+    assert not {"django", "numpy"} & unpacked
 
 
 def test_the_sample_configuration_is_a_good_one(tmp_path: Path) -> None:
