@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, pages
+from agents.views import api, discs, pages, scanners
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -22,6 +22,12 @@ urlpatterns = [
         api.CancelView.as_view(),
         name="api-command-cancel",
     ),
+    path("api/agents/commands/<int:cid>/images/", discs.DiscImagesView.as_view()),
+    path("api/agents/commands/<int:cid>/images/<int:pk>/", discs.DiscImageView.as_view()),
+    path("studies/<int:pk>/disc/", discs.dialog, name="disc-dialog"),
+    path("scanners/", scanners.dialog, name="scanners"),
+    path("scanners/mine/", scanners.mine, name="scanner-mine"),
+    path("scanners/scans/<int:pk>/", scanners.scan, name="scanner-scan"),
     path("api/local-command", api.ShortFormView.as_view(), name="local-command"),
     path("api/local-agent/command", api.ShortFormView.as_view(), name="local-agent-command"),
 ]

@@ -1,1 +1,1 @@
-"""Patient discs: images from the portal, a DICOM file-set, an ISO image, a disc that was read back."""
+"""Patient discs: images from the portal, a DICOM file-set, an ISO image, a disc, read back."""

@@ -38,6 +38,7 @@ NOT_LISTED = 3
 IMAGE_OVERHEAD = 4 * 2**20
 IN_PERCENT = 100
 STDIO = "stdio:"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNCERTAIN = (
     "The agent stopped while the disc was being written. Whether it is good is not known: check "
     "it before you give it away, or ask for another."
@@ -79,7 +80,7 @@ class Discs:
         )
 
     def recover(self) -> None:
-        """At start, before anything else ends what ran: clean up, and say what may have happened."""
+        """At start, before anything else ends what ran: clean up, say what may have happened."""
         for note in self._work.left():
             uncertain = note.stage == WRITING
             self._journal.end(
@@ -361,7 +362,7 @@ def _keep(job: Job, folder: Path) -> Path:
             os.fsync(copy.fileno())
         os.link(draft, target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise CommandError("full", "The folder for images of discs is full.") from None
         raise CommandError(
             "no-drive", f"The folder for images of discs cannot be written: {error.strerror}."
@@ -372,6 +373,6 @@ def _keep(job: Job, folder: Path) -> Path:
 
 
 def _as_command_error(error: OSError) -> CommandError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return CommandError("room", "The disk of the agent's work folder is full.")
     return CommandError("work", f"The agent's work folder cannot be used: {error.strerror}.")

@@ -63,7 +63,10 @@ class Source:
     async def fetch_all(
         self, images: list[Image], folder: Path, fetched: Callable[[int], None]
     ) -> None:
-        """Every image into `folder`, its SHA-256 checked; `fetched(n)` after each. Raises OSError."""
+        """Every image into `folder`, its SHA-256 checked; `fetched(n)` after each.
+
+        Raises CommandError, OSError, in a group.
+        """
         waiting = iter(enumerate(images))
         done = 0
 

@@ -52,11 +52,13 @@ OTHERWISE = {
     "SeriesNumber": "0",
     "ContentLabel": "UNNAMED",
     "StructureSetLabel": "UNNAMED",
-    "RTPlanLabel": "UNNAMED",
+    "MIMETypeOfEncapsulatedDocument": "application/octet-stream",
     "DoseSummationType": "PLAN",
     "CompletionFlag": "PARTIAL",
     "VerificationFlag": "UNVERIFIED",
 }
+ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
+RT_PLANS = ("1.2.840.10008.5.1.4.1.1.481.5", "1.2.840.10008.5.1.4.1.1.481.8")
 DATES = {
     "StudyDate": ("SeriesDate", "AcquisitionDate", "ContentDate"),
     "ContentDate": ("SeriesDate", "StudyDate"),
@@ -140,6 +142,11 @@ def _complete(header: Dataset, number: int) -> None:
             setattr(header, keyword, value)
     if header.get("InstanceNumber") in (None, ""):
         header.InstanceNumber = str(number)
+    # By these two FileSet knows what kind of record it makes.
+    if str(header.SOPClassUID).startswith(ENCAPSULATED):
+        header.EncapsulatedDocument = b"\0\0"
+    if header.SOPClassUID in RT_PLANS and not header.get("RTPlanLabel"):
+        header.RTPlanLabel = "UNNAMED"
     for keyword in ("ReferencedSeriesSequence", "BlendingSequence", "ConceptNameCodeSequence"):
         if keyword in header and not header[keyword].value:
             del header[keyword]

@@ -17,7 +17,7 @@ class ViewerError(Exception):
 def digest_of(folder: Path) -> str:
     """One SHA-256 for a folder. Raises ViewerError, OSError.
 
-    The same as `cd FOLDER && find . -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum`.
+    What `find . -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum` prints there.
     """
     whole = hashlib.sha256()
     for path in _files(folder):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -72,5 +73,8 @@ class Scanner:
                 events = [
                     (protocol.SCAN, {"scanner": self._section.name, "code": code}) for code in codes
                 ]
-                await asyncio.to_thread(self._outbox.add, events)
+                try:
+                    await asyncio.to_thread(self._outbox.add, events)
+                except sqlite3.Error as error:
+                    self._problems.note("scanner", f"a code could not be kept: {error}")
                 self._wake()
