@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import termios
 from typing import Protocol
 
 import serial
@@ -44,7 +46,10 @@ class SerialPort:
             timeout=READ_SECONDS,
             exclusive=True,
         )
-        self._port.reset_input_buffer()
+        try:
+            self._port.reset_input_buffer()
+        except termios.error as error:  # no OSError
+            raise OSError(*error.args) from None
 
     def read(self) -> bytes:
         if self._port is None:
@@ -54,5 +59,6 @@ class SerialPort:
 
     def close(self) -> None:
         if self._port is not None:
-            self._port.close()
+            with contextlib.suppress(OSError, termios.error):
+                self._port.close()
             self._port = None
