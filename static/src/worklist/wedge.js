@@ -13,7 +13,12 @@ export const LONGEST = 64;
 
 export class Wedge {
   /** `onScan(code)`; `onKey(key)` for each key that was a person's after all. */
-  constructor({ onScan, onKey, wait = setTimeout, cancel = clearTimeout }) {
+  constructor({
+    onScan,
+    onKey,
+    wait = (then, milliseconds) => setTimeout(then, milliseconds),
+    cancel = (timer) => clearTimeout(timer),
+  }) {
     this.onScan = onScan;
     this.onKey = onKey;
     this.wait = wait;
