@@ -143,6 +143,11 @@ def test_a_scan_reaches_the_worklist_that_took_the_scanner(
         portal.stack.storescu(files)
         portal.wait_count(uid, 1)
     first, second = login("technician"), login("radiologist")
+    heard: list[str] = []
+    second.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(frame))
+    )
+    second.reload()
     for page in (first, second):
         until(page, "() => document.querySelector('[data-live=live]') !== null")
     take(first, tmp_path / "scanners.png")
@@ -154,6 +159,12 @@ def test_a_scan_reaches_the_worklist_that_took_the_scanner(
     assert violations(first) == []
     assert first.url == f"{portal.stack.base_url}/?state=all"
     assert (box(first), box(second)) == ("=SCAN-1", "")
+    # Of somebody else's scan one learns that there was an event, and its number.
+    deadline = time.monotonic() + 60
+    while not [each for each in heard if '"type": "other"' in each]:
+        assert time.monotonic() < deadline, heard
+        second.wait_for_timeout(50)
+    assert not [each for each in heard if "scan.read" in each or "pairing" in each]
 
     take(second)
     first.get_by_text("The scanner now serves another worklist.").wait_for(timeout=60_000)
