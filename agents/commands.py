@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from agents import announce, protocol, wake
+from agents import announce, discs, protocol, wake
 from agents.errors import NotConnected, NotPossible
 from agents.models import OPEN, WAITING, WITH_AGENT, Agent, AgentCommand, AgentState, CommandState
 from agents.printing import orders
@@ -248,6 +248,7 @@ def ended(agent: Agent, command_id: int, result: protocol.Result) -> bool:
                 outcome="ok" if state == CommandState.DONE else "failed",
                 state=state.value,
             )
+            discs.ended(command)
         if _told(agent, command_id, changed):
             return True
     return AgentCommand.objects.filter(pk=command_id, agent=agent, attempts__gt=0).exists()

@@ -102,6 +102,8 @@ class Agent(models.Model):
     queue_length = models.BigIntegerField(default=0, editable=False)
     folders = models.JSONField(default=list, editable=False)
     printers = models.JSONField(default=list, editable=False)
+    drives = models.JSONField(default=list, editable=False)
+    scanners = models.JSONField(default=list, editable=False)
     last_errors = models.JSONField(default=list, editable=False)
 
     connection = models.CharField(max_length=36, blank=True, editable=False)
@@ -312,6 +314,46 @@ class AgentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+class PairingQuerySet(OfSitesQuerySet):
+    """Pairings by the sites of their agents."""
+
+    def current(self) -> PairingQuerySet:
+        return self.filter(ended_at=None)
+
+
+class ScannerPairing(models.Model):
+    """What a scanner reads goes to one browser session: the newest that took it.
+
+    Only a digest of the session's key is kept.
+    """
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="pairings")
+    scanner = models.CharField(max_length=60)
+    session_digest = models.CharField(max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    paired_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = PairingQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["agent", "scanner"],
+                condition=Q(ended_at=None),
+                name="scanner_paired_once",
+            ),
+            models.UniqueConstraint(
+                fields=["session_digest"],
+                condition=Q(ended_at=None),
+                name="session_has_one_scanner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"pairing {self.pk}"
 
 
 # Models of this app that have a package of their own.

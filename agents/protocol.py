@@ -238,6 +238,22 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """Where an agent makes discs: a burner ("drive"), or a "folder" for their images."""
+
+    name: str = _of(_text(60, 1))
+    kind: str = _of(_text(20), default="drive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """A reader of bar codes or tags; `state` is "ok" or the reason in plain words."""
+
+    name: str = _of(_text(60, 1))
+    state: str = _of(_text(200), default="ok")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One of the agent's last errors, in words that hold no patient data."""
 
@@ -285,6 +301,8 @@ class Heartbeat:
     queue_length: int = _of(_whole(), default=0)
     folders: tuple[Folder, ...] = _of(_many(_struct(Folder), 100), default=())
     printers: tuple[Printer, ...] = _of(_many(_struct(Printer), 200), default=())
+    drives: tuple[Drive, ...] = _of(_many(_struct(Drive), 50), default=())
+    scanners: tuple[Scanner, ...] = _of(_many(_struct(Scanner), 100), default=())
     last_errors: tuple[Problem, ...] = _of(_many(_struct(Problem), 20), default=())
 
 
@@ -364,8 +382,8 @@ class Result:
 class Event:
     """Agent: something happened at the site. `id` is the agent's own, new for each event.
 
-    `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code`; printer-state as
-    `Printer`; hl7 `message`.
+    `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code` and `age`, the
+    seconds since it was read; printer-state as `Printer`; hl7 `message`.
     """
 
     TYPE: ClassVar[str] = "event"

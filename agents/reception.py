@@ -11,10 +11,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import announce, protocol, wake
+from agents import announce, protocol, scans, wake
 from agents.models import Agent, AgentEvent, AgentState
 from agents.protocol import ProtocolError
-from pacs import events
 
 STORED_EVENTS = (protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE)
 # Data of an event beyond this is no file name, code or printer.
@@ -80,7 +79,10 @@ def state_of(message: protocol.Heartbeat) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(message), default=str))
     return {
         name: plain[name]
-        for name in ("version", "queue_length", "folders", "printers", "last_errors")
+        for name in (
+            *("version", "queue_length", "folders", "printers", "drives", "scanners"),
+            "last_errors",
+        )
     }
 
 
@@ -111,7 +113,8 @@ def seen(agent_ids: list[int]) -> None:
 def happened(agent: Agent, message: protocol.Event) -> None:
     """Keep an event once; the agent sends it until it is told that it is kept.
 
-    Raises ProtocolError "unknown-event" for what the portal does not take (yet).
+    Raises ProtocolError "unknown-event" for what the portal does not take (yet), "field" for a
+    scan that is none.
     """
     if message.event not in STORED_EVENTS:
         raise ProtocolError("unknown-event", "The portal takes no such events.", message.id)
@@ -119,17 +122,17 @@ def happened(agent: Agent, message: protocol.Event) -> None:
         raise ProtocolError("too-large", "The event's data is too large.", message.id)
     try:
         with transaction.atomic():
-            row = AgentEvent.objects.create(
+            if message.event == protocol.SCAN:
+                scans.received(agent, message)
+                return
+            AgentEvent.objects.create(
                 agent=agent,
                 event_id=message.id,
                 kind=message.event,
                 at=_believable(message.at),
                 data=message.data,
             )
-            if message.event == protocol.SCAN:
-                events.publish("scan.read", site=agent.site_id, agent=agent.pk, event=row.pk)
-            else:
-                announce.agent_changed(agent)
+            announce.agent_changed(agent)
     except IntegrityError:
         if not AgentEvent.objects.filter(agent=agent, event_id=message.id).exists():
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, document, pages, print_dialog
+from agents.views import api, discs, document, pages, print_dialog, scanners
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -28,6 +28,12 @@ urlpatterns = [
         name="api-print-document",
     ),
     path("print/<str:kind>/<int:number>/", print_dialog.print_dialog, name="print-dialog"),
+    path("api/agents/commands/<int:cid>/images/", discs.DiscImagesView.as_view()),
+    path("api/agents/commands/<int:cid>/images/<int:pk>/", discs.DiscImageView.as_view()),
+    path("studies/<int:pk>/disc/", discs.dialog, name="disc-dialog"),
+    path("scanners/", scanners.dialog, name="scanners"),
+    path("scanners/mine/", scanners.mine, name="scanner-mine"),
+    path("scanners/scans/<int:pk>/", scanners.scan, name="scanner-scan"),
     path("api/local-command", api.ShortFormView.as_view(), name="local-command"),
     path("api/local-agent/command", api.ShortFormView.as_view(), name="local-agent-command"),
 ]

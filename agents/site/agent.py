@@ -17,6 +17,7 @@ from agents.site.commands import Dispatcher, Resume
 from agents.site.config import Config
 from agents.site.connection import Connection
 from agents.site.database import Database
+from agents.site.disc.burn import Discs
 from agents.site.folders import Folder
 from agents.site.handlers import Handlers, audit_path
 from agents.site.journal import Journal, Outbox
@@ -25,6 +26,7 @@ from agents.site.log import Recent
 from agents.site.printing.printing import Printing
 from agents.site.problems import Problems
 from agents.site.relay import Cursors, Relay
+from agents.site.scanners.scanner import Scanner
 from agents.site.uploader import Uploader
 
 log = logging.getLogger("agents.site")
@@ -84,9 +86,21 @@ class Agent:
         if self.printing is not None:
             handlers |= self.printing.table()
             resumes |= self.printing.resumes()
+        self.discs = Discs(
+            config.disc,
+            config.drives,
+            config.portal,
+            state_dir,
+            journal,
+            self._audit,
+            self.problems,
+        )
+        self.scanners = [
+            Scanner(section, self._outbox, self.problems, self._wake) for section in config.scanners
+        ]
         self.dispatcher = Dispatcher(
             frozenset(config.commands.allow),
-            handlers,
+            handlers | self.discs.table(),
             journal,
             self._audit,
             self.problems,
@@ -103,6 +117,7 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         self._audit.record("agent.started", detail={"version": VERSION})
+        await asyncio.to_thread(self.discs.recover)
         await self.uploader.start()
         if self.printing is not None:
             await self.printing.start()
@@ -112,6 +127,7 @@ class Agent:
             *(folder.run() for folder in self.folders.values()),
             *(relay.run() for relay in self.relays),
             *([self.printing.run()] if self.printing is not None else []),
+            *(scanner.run() for scanner in self.scanners),
             self._tidy(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -167,6 +183,8 @@ class Agent:
             "folders": folders,
             "queue_length": sum(each.waiting for each in folders),
             "printers": printers,
+            "drives": self.discs.drives(),
+            "scanners": tuple(scanner.status() for scanner in self.scanners),
         }
 
 

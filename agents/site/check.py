@@ -17,11 +17,13 @@ from agents.site.commands import Dispatcher
 from agents.site.config import Config
 from agents.site.connection import Connection, RefusedConnection, words_of
 from agents.site.database import Database
+from agents.site.disc.check import check as check_discs
 from agents.site.journal import Journal, Outbox
-from agents.site.options import FolderSection, RelaySection
+from agents.site.options import FolderSection, RelaySection, ScannerSection
 from agents.site.printing.check import printing
 from agents.site.problems import Problems
 from agents.site.relay import Orthanc, OrthancError
+from agents.site.scanners.port import SerialPort
 from agents.site.uploader import Uploader
 from agents.site.uploader import words_of as words_of_upload
 
@@ -47,6 +49,9 @@ async def check(config: Config) -> list[Finding]:
     if config.printing.server:
         good, words = await printing(config.printing)
         findings.append(Finding("printing", good, words))
+    findings += [Finding(*each) for each in await check_discs(config)]
+    for scanner in config.scanners:
+        findings.append(await asyncio.to_thread(_scanner, scanner))
     findings.append(Finding("commands", True, ", ".join(config.commands.allow) or "none allowed"))
     return findings
 
@@ -136,3 +141,14 @@ async def _relay(section: RelaySection) -> Finding:
     finally:
         await orthanc.close()
     return Finding(f"relay {section.name}", True, f"answers; its last change is {last}")
+
+
+def _scanner(section: ScannerSection) -> Finding:
+    """A running agent holds the port: then it is busy, which is no fault of the port."""
+    port = SerialPort(section)
+    try:
+        port.open()
+    except OSError as error:
+        return Finding(f"scanner {section.name}", False, error.strerror or "cannot be opened")
+    port.close()
+    return Finding(f"scanner {section.name}", True, "its port can be opened")

@@ -107,6 +107,7 @@ class Dispatcher:
         self._problems = problems
         # Of each kind: a printer that is away must not keep files from being scanned.
         self._slots = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(RUN_AT_ONCE))
+        self._slots[protocol.BURN_DISC] = asyncio.Semaphore(1)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, _Running] = {}
         self._stopping = False

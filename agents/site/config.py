@@ -19,10 +19,13 @@ from agents.site.options import (
     SECTIONS,
     AgentSection,
     CommandsSection,
+    DiscSection,
+    DriveSection,
     FolderSection,
     PortalSection,
     PrintingSection,
     RelaySection,
+    ScannerSection,
     UploadSection,
 )
 
@@ -40,6 +43,9 @@ class Config:
     folders: tuple[FolderSection, ...]
     relay: tuple[RelaySection, ...]
     printing: PrintingSection
+    disc: DiscSection
+    drives: tuple[DriveSection, ...]
+    scanners: tuple[ScannerSection, ...]
 
 
 class ConfigError(ValueError):
@@ -125,6 +131,7 @@ def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool)
             seen.add(each.name)
     for index, folder in enumerate(sections["folders"]):
         _folder(reader, index, folder, sections["upload"])
+    _discs(reader, sections["disc"], sections["drives"])
 
 
 def _folder(reader: _Reader, index: int, folder: FolderSection, upload: UploadSection) -> None:
@@ -145,6 +152,14 @@ def _folder(reader: _Reader, index: int, folder: FolderSection, upload: UploadSe
         reader.complain((*where, "other_files"), "other_files = 'failed' needs failed_dir")
     if folder.only_at_night and upload.night is None:
         reader.complain((*where, "only_at_night"), "only_at_night needs upload.night")
+
+
+def _discs(reader: _Reader, disc: DiscSection, drives: tuple[DriveSection, ...]) -> None:
+    if (disc.viewer_dir is None) != (disc.viewer_sha256 == ""):
+        reader.complain(("disc",), "viewer_dir and viewer_sha256 belong together")
+    for index, drive in enumerate(drives):
+        if bool(drive.device) == (drive.folder is not None):
+            reader.complain(("drives", index), "[[drives]] needs a device or a folder")
 
 
 class _Reader:

@@ -174,7 +174,10 @@ class Outbox:
         )
         return [
             protocol.Event(
-                id=id_, event=event, at=datetime.fromtimestamp(at, UTC), data=json.loads(data)
+                id=id_,
+                event=event,
+                at=datetime.fromtimestamp(at, UTC),
+                data={**json.loads(data), **_age(event, at)},
             )
             for id_, event, at, data in rows
         ]
@@ -188,3 +191,8 @@ class Outbox:
         """Drop what nobody has taken for long."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM events WHERE at < ?", (time.time() - KEEP,))
+
+
+def _age(event: str, at: float) -> dict[str, float]:
+    """A scan's age by this machine's clock alone, whatever the portal's clock says."""
+    return {"age": max(round(time.time() - at, 1), 0.0)} if event == protocol.SCAN else {}

@@ -19,7 +19,8 @@ from agents.site.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 COMMANDS = (
-    *("ping", "scan-folder", "upload-dicom", "collect-log", "list-printers", "print-report"),
+    *("ping", "scan-folder", "upload-dicom", "collect-log"),
+    *("list-printers", "print-report", "burn-disc"),
 )
 
 Check = Callable[[Any], Any]
@@ -405,6 +406,96 @@ class PrintingSection:
     )
 
 
+def device(value: Any) -> str:
+    """A drive, or with `stdio:` a file that stands for one."""
+    path = text(value).removeprefix("stdio:")
+    if ".." in Path(path).parts or not (path.startswith("/dev/") or path != value):
+        raise ValueError("must be a device such as /dev/sr0")
+    if not path.startswith("/"):
+        raise ValueError("must name a full path")
+    return str(value)
+
+
+def sha256(value: Any) -> str:
+    if re.fullmatch(r"[0-9a-f]{64}", text(value)) is None:
+        raise ValueError("must be a SHA-256: 64 hexadecimal digits")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscSection:
+    """`[disc]`"""
+
+    work_dir: Path | None = option(
+        "Folder that a disc is made in, emptied of discs at every start. Without it `discs` in "
+        "`state_dir`. It needs twice the size of a disc.",
+        "path",
+        absolute,
+        None,
+    )
+    work_mb: int = option(
+        "Most MB that the work folder may hold.", "integer", whole(1, 1_000_000), 20_000
+    )
+    institution: str = option("Who makes the discs, for their README.TXT.", "text", text, "")
+    viewer_dir: Path | None = option(
+        "A program for viewing, put on every disc as `VIEWER`. Needs `viewer_sha256`.",
+        "path",
+        absolute,
+        None,
+    )
+    viewer_sha256: str = option(
+        "What `viewer_dir` must be; `--check` prints it. Another content is put on no disc.",
+        "text",
+        sha256,
+        "",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveSection:
+    """`[[drives]]`, any number"""
+
+    name: str = option("What the portal calls this drive; unique.", "text", name)
+    device: str = option(
+        "The burner. `stdio:/full/path` is a file that stands for one.", "text", device, ""
+    )
+    folder: Path | None = option(
+        "Instead of a burner: a folder that images of discs are put into.", "path", absolute, None
+    )
+    capacity_mb: int = option(
+        "Most MB on one disc; 0: what the medium takes.", "integer", whole(0, 1_000_000), 0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerSection:
+    """`[[scanners]]`, any number"""
+
+    name: str = option("What the portal calls this scanner; unique.", "text", name)
+    port: Path = option("Its serial port, such as `/dev/ttyUSB0`.", "path", absolute)
+    baud: int = option("Bits a second.", "integer", whole(110, 4_000_000), 9600)
+    data_bits: int = option("Bits of a character.", "integer", whole(7, 8), 8)
+    parity: str = option("`none`, `even` or `odd`.", "text", choice("none", "even", "odd"), "none")
+    stop_bits: int = option("Stop bits.", "integer", whole(1, 2), 1)
+    ends_with: str = option(
+        "Ends of a code: `cr`, `lf`, `crlf`, `tab` or `etx`; `line` for any of the first three.",
+        "text",
+        choice("line", "cr", "lf", "crlf", "tab", "etx"),
+        "line",
+    )
+    length: int = option(
+        "Every code has so many characters and no end; 0: `ends_with` counts.",
+        "integer",
+        whole(0, 64),
+        0,
+    )
+    prefix: str = option("Taken off where a code begins with it.", "text", text, "")
+    suffix: str = option("Taken off where a code ends with it.", "text", text, "")
+    debounce_seconds: float = option(
+        "The same code again within so long is one reading.", "number", number(0, 60), 1.0
+    )
+
+
 SECTIONS: dict[str, type[Any]] = {
     "agent": AgentSection,
     "portal": PortalSection,
@@ -413,8 +504,11 @@ SECTIONS: dict[str, type[Any]] = {
     "folders": FolderSection,
     "relay": RelaySection,
     "printing": PrintingSection,
+    "disc": DiscSection,
+    "drives": DriveSection,
+    "scanners": ScannerSection,
 }
-REPEATED = frozenset({"folders", "relay"})
+REPEATED = frozenset({"folders", "relay", "drives", "scanners"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents import commands, keys, protocol
+from agents import commands, discs, keys, protocol
 from agents.errors import EnrolmentRefused, NotConnected, NotPossible
 from agents.limits import RateLimit
 from agents.models import Agent, AgentCommand
@@ -283,6 +283,8 @@ def _queue(
         checked = protocol.check_params(type, params)
         if not reaches_subjects(who, agent, type, checked):
             raise exceptions.NotFound("There is no such study or report at this site.")
+        if type == protocol.BURN_DISC:
+            discs.require_one_patient(checked["studyIds"])
         return commands.queue(
             agent, type, checked, requester=request.user, **options, **origin(request)
         )

@@ -32,6 +32,7 @@ need dcmsend dcmtk
 need chromium chromium
 need redis-server redis-server redis-server
 need wrk wrk
+need xorriso xorriso
 need_file '/usr/lib/postgresql/*/bin/initdb' postgresql postgresql
 need cupsd cups-daemon cups
 need lpadmin cups-client

@@ -10,7 +10,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SITE = CHECKOUT / "agents" / "site"
 BLOCKED = """
 import pkgutil, sys
-banned = {"django", "channels", "rest_framework", "pydicom", "structlog", "studies", "pacs"}
+banned = {"django", "channels", "rest_framework", "structlog", "studies", "pacs"}
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in banned:

@@ -25,6 +25,8 @@ from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.integration
 EXAMPLES = 5
+# Answers the key of the agent that makes the disc.
+OF_DISC = "/api/agents/commands/"
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -62,9 +64,15 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "from agents.models import Agent\n"
         "agent = Agent.objects.create(site=study.site, name='API', state='active')\n"
         "command = queue(agent, 'ping', {}, requester=user)[0]\n"
-        "print(study.pk, where.pk, send.pk, agent.pk, command.pk)\n"
+        "from agents import keys\n"
+        "key = keys.rotate(agent, actor=None)\n"
+        "disc = queue(agent, 'burn-disc', {'studyIds': [study.pk]}, requester=user)[0]\n"
+        "agent.commands.filter(pk=disc.pk).update(state='running')\n"
+        "image = Instance.objects.filter(series__study=study).first()\n"
+        "print(study.pk, where.pk, send.pk, agent.pk, command.pk, disc.pk, image.pk, key)\n"
     )
-    study, destination, send, agent, command = map(int, made.split())
+    *numbers, key = made.split()
+    study, destination, send, agent, command, disc, image = map(int, numbers)
     return {
         "study": str(dataset.StudyInstanceUID),
         "series": str(dataset.SeriesInstanceUID),
@@ -73,8 +81,9 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "path": "7FE00010",
         "ids": {
             **{"study": study, "destination": destination, "send": send},
-            **{"agent": agent, "command": command},
+            **{"agent": agent, "command": command, "disc": disc, "image": image},
         },
+        "key": key,
     }
 
 
@@ -133,7 +142,9 @@ def test_answers_are_as_described(
 ) -> None:
     method, path = operation.split(" ")
     schema = schemathesis.openapi.from_dict(described())
-    headers = {"Authorization": f"Bearer {portal.tokens['technician']}"}
+    of_disc = path.startswith(OF_DISC)
+    token = real["key"] if of_disc else portal.tokens["technician"]
+    headers = {"Authorization": f"Bearer {token}"}
     asked: list[int] = []
     session = requests.Session()
 
@@ -164,7 +175,9 @@ def test_answers_are_as_described(
 def _put(case: Any, path: str, real: dict[str, Any]) -> None:
     """Replace what names a thing by the name of one that exists."""
     for name in list(case.path_parameters or {}):
-        if name == "id":
+        if path.startswith(OF_DISC):
+            case.path_parameters[name] = real["ids"]["disc" if name == "cid" else "image"]
+        elif name == "id":
             kind = "agent" if "/agents/" in path else "send" if "/sends/" in path else "study"
             case.path_parameters[name] = real["ids"][kind]
         elif name == "cid":
