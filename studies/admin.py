@@ -246,4 +246,5 @@ class StudyGrantAdmin(ScopedAdmin):
 
 
 # Pages of packages of this app.
+from studies.orders import admin as orders_admin  # noqa: E402, F401
 from studies.sending import admin as sending_admin  # noqa: E402, F401

@@ -27,6 +27,7 @@ from studies.models import (
     Series,
     Study,
 )
+from studies.orders import matching
 from studies.services import arrival
 from studies.services.facts import of_document
 
@@ -379,6 +380,8 @@ class Batch:
         )
         if row.arrival == Arrival.COMPLETE and not was_complete:
             arrival.note_complete(row, self.actor)
+        if study.is_new:
+            matching.study_arrived(row)
 
 
 def _int32(value: int | None) -> int | None:
