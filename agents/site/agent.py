@@ -24,6 +24,7 @@ from agents.site.ledger import Ledger
 from agents.site.log import Recent
 from agents.site.problems import Problems
 from agents.site.relay import Cursors, Relay
+from agents.site.ris import Ris
 from agents.site.uploader import Uploader
 
 log = logging.getLogger("agents.site")
@@ -46,7 +47,7 @@ class Agent:
         self._audit = AuditLog(audit_path(state_dir))
         self._ledger = Ledger(self._database)
         self._outbox = Outbox(self._database)
-        journal = Journal(self._database)
+        self._journal = journal = Journal(self._database)
         self.problems = Problems()
         self.uploader = Uploader(config.portal, config.upload, self.problems)
         self.folders = {
@@ -66,16 +67,19 @@ class Agent:
             )
             for section in config.relay
         ]
+        self.ris = Ris(config, self._database, self.problems, self._wake)
         self.dispatcher = Dispatcher(
             frozenset(config.commands.allow),
-            Handlers(self.folders, self._audit, recent).table(),
+            Handlers(self.folders, self._audit, recent).table() | self.ris.table(),
             journal,
             self._audit,
             self.problems,
+            self.ris.capabilities,
         )
         self.connection = Connection(
             config.portal, self.dispatcher, journal, self._outbox, self.problems, self._state
         )
+        self.connection.news = self.ris.news
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; then what is being uploaded is finished first."""
@@ -84,12 +88,14 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         self._audit.record("agent.started", detail={"version": VERSION})
+        await asyncio.to_thread(self.ris.recover, self._journal)
         await self.dispatcher.recover()
         await self.uploader.start()
         parts = [
             self.connection.run(),
             *(folder.run() for folder in self.folders.values()),
             *(relay.run() for relay in self.relays),
+            *self.ris.parts(),
             self._tidy(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -120,6 +126,7 @@ class Agent:
 
     def close(self) -> None:
         """Close the files."""
+        self.ris.close()
         self._audit.close()
         self._database.close()
         os.close(self._lock)

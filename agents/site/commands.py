@@ -7,10 +7,13 @@ says, each is written to the audit log before it begins, and none begins twice o
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from agents import protocol
@@ -22,6 +25,10 @@ log = logging.getLogger("agents.site")
 
 RUN_AT_ONCE = 4
 PROGRESS_EVERY = 1.0
+LONG = 1024
+
+current_key: ContextVar[str] = ContextVar("current_key", default="")
+"""The idempotency key of the command that a handler executes."""
 
 Tell = Callable[[int, int], None]
 """`tell(done, total)`: how far a command has come."""
@@ -52,7 +59,9 @@ class Dispatcher:
         journal: Journal,
         audit: AuditLog,
         problems: Problems,
+        also: tuple[str, ...] = (),
     ) -> None:
+        self._also = also
         self._handlers = {name: each for name, each in handlers.items() if name in allowed}
         self._journal = journal
         self._audit = audit
@@ -65,8 +74,8 @@ class Dispatcher:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What this agent can do and may."""
-        return tuple(sorted(self._handlers))
+        """What this agent can do and may; `also` is what it does unasked."""
+        return tuple(sorted({*self._handlers, *self._also}))
 
     async def recover(self) -> None:
         """At start: what ran when the agent died is reported as interrupted."""
@@ -132,7 +141,7 @@ class Dispatcher:
         detail = {
             "key": command.idempotency_key,
             "command": command.command,
-            "params": command.params,
+            "params": _brief(command),
         }
         handler = self._handlers.get(command.command)
         if handler is None:
@@ -170,6 +179,7 @@ class Dispatcher:
                 self.say(protocol.Progress(id=command.id, done=done, total=total))
 
         tell(0, 0)
+        current_key.set(command.idempotency_key)
         try:
             data = await handler(params, tell)
         except CommandError as error:
@@ -197,6 +207,19 @@ class Dispatcher:
         except OSError as error:
             self._problems.note("audit", f"the audit log cannot be written: {error.strerror}")
         self.report(command.id)
+
+
+def _brief(command: protocol.Command) -> dict[str, Any]:
+    """The parameters for the audit log: of a report and of long texts the SHA-256."""
+    found = {}
+    for name, value in command.params.items():
+        long = isinstance(value, str) and len(value) > LONG
+        if long or (command.command == protocol.SEND_ORU and isinstance(value, dict)):
+            digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+            found[name] = f"sha256:{digest}"
+        else:
+            found[name] = value
+    return found
 
 
 def _failed(command: protocol.Command, code: str, words: str) -> protocol.Result:

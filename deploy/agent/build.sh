@@ -12,7 +12,7 @@ trap 'rm -rf "$stage"' EXIT
     --target "$stage/site-packages" -r "$root/agents/site/requirements.txt"
 mkdir -p "$stage/site-packages/agents/site"
 cp "$root/agents/__init__.py" "$root/agents/protocol.py" "$stage/site-packages/agents/"
-cp "$root"/agents/site/*.py "$stage/site-packages/agents/site/"
+(cd "$root" && find agents/site -name '*.py' -exec cp --parents {} "$stage/site-packages/" ';')
 
 mkdir -p "$(dirname "$output")"
 "$python" -m shiv --site-packages "$stage/site-packages" \

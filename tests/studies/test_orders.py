@@ -1,4 +1,4 @@
-"""Orders: what a RIS says is taken in once, and studies are linked only where nothing is in doubt."""
+"""Orders: a RIS is taken at its word once; studies are linked where nothing is in doubt."""
 
 from __future__ import annotations
 
