@@ -46,7 +46,7 @@ OPEN_TIMEOUT = 20.0
 REGISTER_TIMEOUT = 20.0
 UNANSWERED = 50
 """Events on the way at the same time."""
-FAULT_PAUSE = 5.0
+FAULT_PAUSE = 2.0
 """Seconds before an event is sent again that the portal could not take."""
 SKEW = 120.0
 REVOKED, REPLACED = 4403, 4409

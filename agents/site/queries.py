@@ -13,7 +13,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -71,13 +71,13 @@ class Queries:
             with self._engine(section.database).connect() as connection:
                 _limit(connection, section.timeout_seconds)
                 try:
-                    result = connection.execution_options(
-                        stream_results=True, max_row_buffer=200
-                    ).execute(text(section.sql), values)
-                    if not result.returns_rows:
-                        raise CommandError("query", "The query gives no rows.")
-                    columns = [str(name)[:200] for name in result.keys()]  # noqa: SIM118 -- rows, iterated
-                    return _shown(columns, result, section.max_rows)
+                    streamed = connection.execution_options(stream_results=True, max_row_buffer=200)
+                    with streamed.execute(text(section.sql), values) as result:
+                        if not result.returns_rows:
+                            raise CommandError("query", "The query gives no rows.")
+                        names: Iterable[Any] = result.keys()
+                        columns = [str(name)[:200] for name in names]
+                        return _shown(columns, result, section.max_rows)
                 finally:
                     connection.rollback()
         except SQLAlchemyError as error:
@@ -236,5 +236,7 @@ def words_of(error: BaseException) -> str:
         return "the database refuses user or password"
     if state == "42501":
         return "the user may not read that"
+    if state in ("42601", "0A000"):
+        return "the SQL is wrong, or not a SELECT"
     name = type(original or error).__name__
     return f"{name} {state}".strip()

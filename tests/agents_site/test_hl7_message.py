@@ -1,7 +1,8 @@
-"""HL7 from whoever writes to the port: frames, messages and what they say, or a refusal in words."""
+"""HL7 from whoever writes to the port: frames, messages, what they say, or why they say nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -16,7 +17,10 @@ from agents.site.hl7.message import Delimiters, Unacceptable, escape, read, unes
 MSH = "MSH|^~\\&|RIS|HOSP|PACS|HOSP|20261124120000||{type}|M1|P|2.5.1||||||{charset}"
 PID = "PID|1||12^^^LAB^LR~P1^^^HOSP^MR||Müller^José^M^Jr^Dr||19700131|F"
 ORC = "ORC|NW|PL1^HIS|F1^RIS"
-OBR = "OBR|1|PL1|F1|CT01^CT chest^LOCAL|S|||||||||||||A1|RP1|SPS1|CT1|||CT|||^^^202611241430^^S||||cough"
+OBR = (
+    "OBR|1|PL1|F1|CT01^CT chest^LOCAL|S|||||||||||||A1|RP1|SPS1|CT1|||CT|||^^^202611241430^^S"
+    "||||cough"
+)
 
 
 def message(*segments: str, type: str = "ORM^O01", charset: str = "") -> bytes:
@@ -57,13 +61,11 @@ def test_frames_however_they_are_cut(messages: list[bytes], data: st.DataObject)
 @given(st.lists(st.binary(max_size=300), max_size=8))
 def test_any_bytes_in_frames(parts: list[bytes]) -> None:
     framer = Framer(200)
-    try:
+    with contextlib.suppress(FrameError):
         for part in parts:
             for each in framer.feed(part):
                 assert len(each) <= 200
                 assert b"\x0b" not in each
-    except FrameError as error:
-        assert "more" not in str(error)
 
 
 def test_a_message_that_begins_anew() -> None:
@@ -87,30 +89,32 @@ def test_what_is_too_large_or_no_frame() -> None:
 # Messages
 
 
-@given(st.binary(max_size=400) | st.binary(max_size=300).map(lambda each: b"MSH|^~\\&|" + each))
-def test_any_bytes(data: bytes) -> None:
+def answered(data: bytes) -> tuple[str, str]:
+    """MSA-1 and MSA-3 of what anything is answered with."""
+    found = None
+    code, words = "AA", ""
     try:
         found = read(data)
         json.dumps(facts.told(found))
     except Unacceptable as error:
-        assert error.code in {"AE", "AR"}
-        assert ack.answer(ack.of(None, error.code, error.words)).code == error.code  # type: ignore[union-attr]
+        code, words = error.code, error.words
+    reply = ack.answer(ack.of(found, code, words))
+    assert reply is not None
+    assert reply.code[1] == code[1]
+    return code, words
+
+
+@given(st.binary(max_size=400) | st.binary(max_size=300).map(lambda each: b"MSH|^~\\&|" + each))
+def test_any_bytes(data: bytes) -> None:
+    answered(data)
 
 
 @given(st.integers(0, 500), st.binary(min_size=1, max_size=4))
 def test_a_damaged_order(place: int, put: bytes) -> None:
     good = message(PID, ORC, OBR)
     place %= len(good)
-    damaged = good[:place] + put + good[place + len(put) :]
-    try:
-        found = read(damaged)
-    except Unacceptable:
-        return
-    assert ack.answer(ack.of(found, "AA")) is not None
-    try:
-        assert facts.told(found).keys() == {"orders"}
-    except Unacceptable as error:
-        assert "Müller" not in error.words
+    _, words = answered(good[:place] + put + good[place + len(put) :])
+    assert "Müller" not in words
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=60))
