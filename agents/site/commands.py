@@ -213,8 +213,8 @@ def _brief(command: protocol.Command) -> dict[str, Any]:
     """The parameters for the audit log: of a report and of long texts the SHA-256."""
     found = {}
     for name, value in command.params.items():
-        long = isinstance(value, str) and len(value) > LONG
-        if long or (command.command == protocol.SEND_ORU and isinstance(value, dict)):
+        hidden = command.command == protocol.SEND_ORU and name in ("report", "text", "pdf")
+        if value and (hidden or (isinstance(value, str) and len(value) > LONG)):
             digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
             found[name] = f"sha256:{digest}"
         else:
