@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from pacs import audit, events
 from pacs.accounts.models import Site
@@ -27,6 +28,13 @@ from studies.orders.models import (
 )
 from studies.services import priority
 
+LONGEST_ACCESSION = 16
+# The accession number is an order number, because nobody has given another.
+PROVISIONAL = (
+    Q(accession_number="")
+    | Q(accession_number=F("filler_order_number"))
+    | Q(accession_number=F("placer_order_number"))
+)
 NEW, CHANGE, CANCEL = "new", "change", "cancel"
 PATIENT_FIELDS = ("patient_name", "patient_birth_date", "patient_sex")
 
@@ -143,32 +151,45 @@ def _take(site: Site, facts: OrderFacts, source: str) -> Outcome:
 
 
 def _find(site: Site, facts: OrderFacts) -> tuple[Order | None, str]:
-    """The order that is meant; or why that cannot be told."""
+    """The order that is meant; or why that cannot be told.
+
+    By accession number where the message has one, else by the filler's, else by the placer's.
+    An order that nobody has numbered yet is found by what it had before.
+    """
     rows = Order.objects.select_for_update(of=("self",)).filter(site=site)
-    found: dict[int, Order] = {}
     if facts.accession_number:
-        for order in rows.filter(
+        numbered = rows.filter(
             accession_number=facts.accession_number,
             issuer_of_accession_number=facts.issuer_of_accession_number,
-        ):
-            found[order.pk] = order
-    if facts.placer_order_number:
-        placed = rows.filter(placer_order_number=facts.placer_order_number)
-        if facts.accession_number and not found:
-            # Until the RIS numbers it, an order has its placer's number only.
-            placed = placed.filter(accession_number="")
+        )
+        if order := numbered.first():
+            return order, ""
+        rows = rows.filter(PROVISIONAL, study=None)
+    found: list[Order] = []
+    if facts.filler_order_number:
+        found = list(rows.filter(filler_order_number=facts.filler_order_number)[:2])
         if not found:
-            found = {order.pk: order for order in placed[:2]}
-    if len(found) > 1:
-        return None, "several-orders"
-    return next(iter(found.values()), None), ""
+            # One placer's order can become several of the filler's.
+            rows = rows.filter(filler_order_number="")
+    if not found and facts.placer_order_number:
+        found = list(rows.filter(placer_order_number=facts.placer_order_number)[:2])
+    return (None, "several-orders") if len(found) > 1 else (next(iter(found), None), "")
+
+
+def _number(order: Order, facts: OrderFacts) -> None:
+    """The accession number: of the message, else the filler's, else the placer's order number."""
+    number = facts.accession_number or order.filler_order_number or order.placer_order_number
+    if len(number) > LONGEST_ACCESSION:
+        number = ""
+    if number and number != order.accession_number:
+        order.accession_number = number
+        order.issuer_of_accession_number = facts.issuer_of_accession_number
 
 
 def _create(site: Site, facts: OrderFacts, source: str) -> Outcome:
     order = Order(site=site, source=source)
     _fill(order, site, facts)
-    order.accession_number = facts.accession_number
-    order.issuer_of_accession_number = facts.issuer_of_accession_number
+    _number(order, facts)
     if facts.study_instance_uid:
         order.study_instance_uid = facts.study_instance_uid
         if Order.objects.filter(site=site, study_instance_uid=facts.study_instance_uid).exists():
@@ -191,10 +212,12 @@ def _change(order: Order, site: Site, facts: OrderFacts, source: str) -> Outcome
     else:
         if facts.control == NEW and order.status == OrderStatus.CANCELLED:
             order.status = OrderStatus.SCHEDULED
+        is_provisional = order.study_id is None and order.accession_number in (
+            *("", order.filler_order_number, order.placer_order_number),
+        )
         _fill(order, site, facts)
-        if facts.accession_number and not order.accession_number:
-            order.accession_number = facts.accession_number
-            order.issuer_of_accession_number = facts.issuer_of_accession_number
+        if is_provisional:
+            _number(order, facts)
     changed = sorted(name for name, value in before.items() if getattr(order, name) != value)
     if not changed:
         return Outcome("unchanged", order)

@@ -99,7 +99,7 @@ class Filters(Page):
     study = serializers.IntegerField(min_value=1, max_value=BIG, required=False)
 
 
-class Wanted(serializers.Serializer[Any]):
+class StudyOfOrder(serializers.Serializer[Any]):
     """The study that came of the order."""
 
     study = serializers.IntegerField(min_value=1, max_value=BIG)
@@ -170,7 +170,7 @@ class OrderLinkView(APIView):
 
     @extend_schema(
         operation_id="orders_link",
-        request=Wanted,
+        request=StudyOfOrder,
         responses={
             **ANSWERS,
             400: BAD_REQUEST,
@@ -180,7 +180,7 @@ class OrderLinkView(APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         order = self._judged(request, pk)
-        wanted = Wanted(data=request.data)
+        wanted = StudyOfOrder(data=request.data)
         wanted.is_valid(raise_exception=True)
         study = (
             Study.objects.visible_to(principal(request))

@@ -191,3 +191,13 @@ def test_agents_hear_of_changed_orders(
         del wake.here[agent.pk]
     assert {"agent": agent.pk, "what": "news", "of": "orders"} in calls
     assert json.dumps(calls)
+
+
+def test_the_agents_page_says_what_was_not_applied(
+    agent: Agent, logged_in: Any, technician: Any
+) -> None:
+    reception.happened(agent, event(1, orders=[{**ORDER, "control": "cancel"}]))
+    page = logged_in(technician).get(f"/agents/{agent.pk}/").content.decode()
+    assert "ORM^O01 M1" in page
+    assert "Not applied: there is no such order" in page
+    assert "DOE" not in page

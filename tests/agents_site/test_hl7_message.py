@@ -253,7 +253,6 @@ def test_what_is_not_sent_is_left_out_and_null_empties() -> None:
         "patient_birth_date": "",
         "placer_order_number": "PL1",
         "filler_order_number": "",
-        "accession_number": "PL1",
         "issuer_of_accession_number": "",
         "reason": "",
     }

@@ -94,17 +94,39 @@ def test_an_order_and_its_changes(site: Any) -> None:
     assert "cough" not in str([each.detail for each in trail])
 
 
-def test_a_placers_number_until_there_is_an_accession_number(site: Any) -> None:
-    order(site, accession_number="", placer_order_number="PL1")
-    assert order(site, intake.CHANGE, accession_number="A7", placer_order_number="PL1").what == (
-        "changed"
-    )
-    assert Order.objects.get().accession_number == "A7"
+def test_an_order_is_known_by_whichever_number_it_has(site: Any) -> None:
+    def numbers() -> list[tuple[str, str, str]]:
+        return list(
+            Order.objects.order_by("id").values_list(
+                "accession_number", "filler_order_number", "placer_order_number"
+            )
+        )
+
+    def take(control: str, accession: str = "", **fields: Any) -> str:
+        outcome = order(site, control, accession_number=accession, **fields)
+        return outcome.why or outcome.what
+
+    # The ward orders, the RIS numbers it, and numbers it for DICOM at last.
+    assert take(intake.NEW, placer_order_number="PL1") == "created"
+    assert numbers() == [("PL1", "", "PL1")]
+    one = {"placer_order_number": "PL1", "filler_order_number": "F1"}
+    assert take(intake.CHANGE, **one) == "changed"
+    assert numbers() == [("F1", "F1", "PL1")]
+    assert take(intake.CHANGE, "A7", **one) == "changed"
+    assert numbers() == [("A7", "F1", "PL1")]
+    # Without OBR the accession number is not in the message.
+    assert take(intake.CHANGE, reason="x", filler_order_number="F1") == "changed"
+    assert numbers() == [("A7", "F1", "PL1")]
     # A second procedure of one placer's order is an order of its own.
-    assert order(site, accession_number="A8", placer_order_number="PL1").what == "created"
-    assert order(site, intake.CANCEL, accession_number="", placer_order_number="PL1").why == (
-        "several-orders"
-    )
+    assert take(intake.NEW, "A8", placer_order_number="PL1", filler_order_number="F2") == "created"
+    assert take(intake.CANCEL, placer_order_number="PL1") == "several-orders"
+    assert take(intake.CANCEL, filler_order_number="F2") == "cancelled"
+    assert dict(Order.objects.values_list("accession_number", "status")) == {
+        "A7": "scheduled",
+        "A8": "cancelled",
+    }
+    assert take(intake.CHANGE, placer_order_number="P" * 17) == "created"
+    assert numbers()[-1] == ("", "", "P" * 17)
 
 
 def test_what_cannot_be_applied_is_refused_with_its_reason(site: Any, other_site: Any) -> None:

@@ -74,7 +74,7 @@ def _order(group: list[Segment], visit: Segment | None) -> dict[str, Any]:
     if obr is None and control == "new":
         raise Unacceptable("AE", "a new order has no OBR segment")
     found: dict[str, Any] = {"control": control}
-    found.update(_numbers(orc, obr))
+    found.update(_numbers(orc, obr, control))
     if status := STATUSES.get(orc.get(5).upper()):
         found["status"] = status
     _keep(found, "referring_physician_name", _physician(orc, obr, visit), 324)
@@ -90,24 +90,25 @@ def _order(group: list[Segment], visit: Segment | None) -> dict[str, Any]:
     return found
 
 
-def _numbers(orc: Segment, obr: Segment | None) -> dict[str, str]:
-    """Placer, filler and accession number. OBR-18 is the accession number where it is given (IHE
-    RAD-4), else the filler's, else the placer's order number."""
+def _numbers(orc: Segment, obr: Segment | None, control: str) -> dict[str, str]:
+    """Placer's and filler's number, and the accession number where OBR-18 has it (IHE RAD-4).
+
+    Without OBR-18 the portal takes the filler's number for it, else the placer's.
+    """
     placer = orc.get(2) or (obr.get(2) if obr else "")
     filler = orc.get(3) or (obr.get(3) if obr else "")
     if not (placer or filler):
         raise Unacceptable("AE", "an order has neither ORC-2 nor ORC-3")
     given = obr.get(18) if obr else ""
-    accession = given or filler or placer
-    if len(accession) > 16:
+    if len(given) > 16 or (control == "new" and not given and len(filler or placer) > 16):
         raise Unacceptable("AE", "the accession number has more than the 16 characters of DICOM")
-    source = 2 if accession == placer and not filler and not given else 3
+    source = 3 if given or filler else 2
     issuer = orc.get(source, 2) or (obr.get(source, 2) if obr else "")
     return {
         "placer_order_number": _bounded(placer, 64, "ORC-2"),
         "filler_order_number": _bounded(filler, 64, "ORC-3"),
-        "accession_number": accession,
         "issuer_of_accession_number": _bounded(issuer, 64, "the issuer of the order's number"),
+        **({"accession_number": given} if given else {}),
     }
 
 
