@@ -62,9 +62,13 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "from agents.models import Agent\n"
         "agent = Agent.objects.create(site=study.site, name='API', state='active')\n"
         "command = queue(agent, 'ping', {}, requester=user)[0]\n"
-        "print(study.pk, where.pk, send.pk, agent.pk, command.pk)\n"
+        "from agents import keys\n"
+        "order = Order.objects.create(site=study.site, patient_id='P1')\n"
+        "key = keys.rotate(agent, actor=None)\n"
+        "print(study.pk, where.pk, send.pk, agent.pk, command.pk, order.pk, key)\n"
     )
-    study, destination, send, agent, command = map(int, made.split())
+    *numbers, key = made.split()
+    study, destination, send, agent, command, order = map(int, numbers)
     return {
         "study": str(dataset.StudyInstanceUID),
         "series": str(dataset.SeriesInstanceUID),
@@ -73,8 +77,9 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "path": "7FE00010",
         "ids": {
             **{"study": study, "destination": destination, "send": send},
-            **{"agent": agent, "command": command},
+            **{"agent": agent, "command": command, "order": order},
         },
+        "key": key,
     }
 
 
@@ -134,6 +139,8 @@ def test_answers_are_as_described(
     method, path = operation.split(" ")
     schema = schemathesis.openapi.from_dict(described())
     headers = {"Authorization": f"Bearer {portal.tokens['technician']}"}
+    if path == "/api/agents/worklist/":
+        headers = {"Authorization": f"Bearer {real['key']}"}
     asked: list[int] = []
     session = requests.Session()
 
@@ -165,7 +172,8 @@ def _put(case: Any, path: str, real: dict[str, Any]) -> None:
     """Replace what names a thing by the name of one that exists."""
     for name in list(case.path_parameters or {}):
         if name == "id":
-            kind = "agent" if "/agents/" in path else "send" if "/sends/" in path else "study"
+            kinds = [each for each in ("agent", "send", "order") if f"/{each}s/" in path]
+            kind = kinds[0] if kinds else "study"
             case.path_parameters[name] = real["ids"][kind]
         elif name == "cid":
             case.path_parameters[name] = real["ids"]["command"]
