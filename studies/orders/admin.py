@@ -29,6 +29,23 @@ class LinkedFilter(admin.SimpleListFilter):
         return queryset.filter(study__isnull=self.value() == "no")
 
 
+class OrderedFilter(admin.SimpleListFilter):
+    """Studies with an accession number and no order, and studies with one."""
+
+    title = "order"
+    parameter_name = "ordered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "None, with an accession number"), ("yes", "Linked")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "no":
+            return queryset.filter(orders=None).exclude(accession_number="")
+        if self.value() == "yes":
+            return queryset.filter(orders__isnull=False).distinct()
+        return queryset
+
+
 class ReadOnlyAdmin(ScopedAdmin):
     """Rows to look at; opening one is in the audit trail."""
 

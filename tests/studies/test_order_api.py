@@ -122,7 +122,13 @@ def test_a_person_links(
 
 
 def test_admin(
-    logged_in: Any, site_admin: Any, order: Order, other_order: Order, site: Any, other_site: Any
+    logged_in: Any,
+    site_admin: Any,
+    order: Order,
+    other_order: Order,
+    site: Any,
+    other_site: Any,
+    make_study: Any,
 ) -> None:
     client = logged_in(site_admin)
     proposals = [
@@ -141,5 +147,12 @@ def test_admin(
         assert client.get(f"{base}{theirs.pk}/change/").status_code == 302
         assert client.get(f"{base}add/").status_code == 403
         assert client.post(f"{base}{ours.pk}/change/", {"status": "x"}).status_code == 403
+    ordered = make_study(site, accession_number="A1")
+    Order.objects.filter(pk=order.pk).update(study=ordered)
+    alone = make_study(site, accession_number="A2")
+    for value, shown, hidden in (("no", alone, ordered), ("yes", ordered, alone)):
+        page = client.get(f"/admin/studies/study/?ordered={value}").content.decode()
+        assert f"/admin/studies/study/{shown.pk}/change/" in page
+        assert f"/admin/studies/study/{hidden.pk}/change/" not in page
     actions = set(AuditEvent.objects.values_list("action", flat=True))
     assert {"order.opened", "correction.opened"} <= actions

@@ -68,7 +68,7 @@ class Framer:
 
     def _restart(self, until: int) -> int:
         """Drop what was there before the last start before `until`; how many bytes."""
-        again = self._buffer.rfind(START, 0, until)
+        again = self._buffer.rfind(START, self._looked, until)
         if again < 0:
             return 0
         del self._buffer[: again + 1]
