@@ -48,6 +48,7 @@ UNANSWERED = 50
 """Events on the way at the same time."""
 FAULT_PAUSE = 2.0
 """Seconds before an event is sent again that the portal could not take."""
+NOT_YET_PAUSE = 300.0
 SKEW = 120.0
 REVOKED, REPLACED = 4403, 4409
 NEVER = frozenset({"unknown-event", "unknown-id", "unknown-type", "too-large", "field"})

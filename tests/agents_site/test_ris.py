@@ -496,8 +496,9 @@ def test_matching(keys: list[str], wanted: str) -> None:
             setattr(query.ScheduledProcedureStepSequence[0], path.removeprefix(STEP), value)
         else:
             setattr(query, path, value.split("\\") if "\\" in value else value)
-    answers = [matching.answer(query, matching.item(each)) for each in ORDERS]
-    assert "".join(each.PatientID[1:] for each in answers if each is not None) == wanted
+    one_by_one = [matching.answer(query, matching.item(each)) for each in ORDERS]
+    for answers in (one_by_one, matching.answers(query, ORDERS)):
+        assert "".join(each.PatientID[1:] for each in answers if each is not None) == wanted
 
 
 @pytest.mark.parametrize(("keys", "wanted"), [CASES[place] for place in (0, 1, 5, 9, 19, 22)])

@@ -158,11 +158,7 @@ class WorklistServer:
         """Items that fit, each `pending`; 1,000 at most."""
         try:
             query = event.identifier
-            items = [
-                found
-                for order in self._orders.orders()
-                if (found := matching.answer(query, matching.item(order))) is not None
-            ]
+            items = matching.answers(query, self._orders.orders())
         except sqlite3.Error:
             self._note("the orders could not be read")
             yield MANY, None
