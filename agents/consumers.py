@@ -92,20 +92,28 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if self.is_over:
             return
         self.heard_at = time.monotonic()
+        ref = ""
         try:
             message = protocol.decode(text_data if text_data is not None else bytes_data or b"")
+            ref = getattr(message, "id", "")
             await self._take(message)
         except ProtocolError as error:
             await self._answer_error(error)
         except Exception as error:
             # What an agent sends must not end its connection; it sends again what was not taken.
             log.exception("agent message failed", agent=self.agent.pk, error=type(error).__name__)
-            await self._say(protocol.Error(code="portal", message="The portal had a fault."))
+            words = "The portal had a fault."
+            await self._say(protocol.Error(code="portal", message=words, ref=ref))
 
     def wake(self) -> None:
         """There may be commands."""
         if not self.is_over:
             self._start(self._deliver(again=False))
+
+    def news(self, of: str) -> None:
+        """There is something new for the agent to fetch."""
+        if not self.is_over and self.is_registered:
+            self._start(self._say(protocol.News(of=of)))
 
     async def _take(self, message: protocol.Message) -> None:
         if isinstance(message, protocol.Error):

@@ -131,6 +131,8 @@ class Hub:
             consumer.wake()
         elif event["what"] == "replaced" and event["connection"] != consumer.token:
             await self._check_replaced([consumer])
+        elif event["what"] == "news":
+            consumer.news(event["of"])
         elif event["what"] == "access":
             await self._check_access([consumer])
 

@@ -215,6 +215,7 @@ class CommandKind(models.TextChoices):
     LIST_PRINTERS = protocol.LIST_PRINTERS, "List printers"
     PRINT_REPORT = protocol.PRINT_REPORT, "Print"
     QUERY_RIS = protocol.QUERY_RIS, "Ask the RIS"
+    SEND_ORU = protocol.SEND_ORU, "Send a report to the HIS"
     BURN_DISC = protocol.BURN_DISC, "Burn a disc"
     COLLECT_LOG = protocol.COLLECT_LOG, "Collect the log"
     UPDATE = protocol.UPDATE, "Update"
@@ -296,6 +297,8 @@ class AgentEvent(models.Model):
         UPLOAD_COMPLETE = protocol.UPLOAD_COMPLETE, "Upload complete"
         SCAN = protocol.SCAN, "Code read"
         PRINTER_STATE = protocol.PRINTER_STATE, "Printer"
+        HL7 = protocol.HL7, "HL7 message"
+        MPPS = protocol.MPPS, "Procedure step"
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="events")
     event_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 -- NULLs are not unique

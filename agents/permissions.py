@@ -25,6 +25,7 @@ ROLES: dict[str, frozenset[Role]] = {
     protocol.LIST_PRINTERS: HANDS,
     protocol.PRINT_REPORT: EVERYONE,
     protocol.QUERY_RIS: EVERYONE,
+    protocol.SEND_ORU: ADMINISTRATORS,
     protocol.BURN_DISC: EVERYONE,
     protocol.COLLECT_LOG: ADMINISTRATORS,
     protocol.UPDATE: ADMINISTRATORS,

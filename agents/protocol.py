@@ -33,6 +33,7 @@ UPLOAD_DICOM = "upload-dicom"
 LIST_PRINTERS = "list-printers"
 PRINT_REPORT = "print-report"
 QUERY_RIS = "query-ris"
+SEND_ORU = "send-oru"
 BURN_DISC = "burn-disc"
 COLLECT_LOG = "collect-log"
 UPDATE = "update"
@@ -41,7 +42,10 @@ UPLOAD_COMPLETE = "upload-complete"
 SCAN = "scan"
 PRINTER_STATE = "printer-state"
 HL7 = "hl7"
-EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7)
+MPPS = "mpps"
+EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7, MPPS)
+
+ORDERS = "orders"
 
 DONE = "done"
 FAILED = "failed"
@@ -383,7 +387,7 @@ class Event:
     """Agent: something happened at the site. `id` is the agent's own, new for each event.
 
     `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code` and `age`, the
-    seconds since it was read; printer-state as `Printer`; hl7 `message`.
+    seconds since it was read; printer-state as `Printer`; hl7 and mpps as agents.ris reads them.
     """
 
     TYPE: ClassVar[str] = "event"
@@ -392,6 +396,15 @@ class Event:
     event: str = _of(_text(40, 1))
     at: datetime = _of(_moment)
     data: dict[str, Any] = _of(_object, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Portal: there is something new to fetch, by REST: `orders`. Never answered."""
+
+    TYPE: ClassVar[str] = "news"
+
+    of: str = _of(_text(40, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,6 +428,7 @@ Message = (
     | Progress
     | Result
     | Event
+    | News
     | Error
 )
 MESSAGES: dict[str, type[Any]] = {
@@ -429,6 +443,7 @@ MESSAGES: dict[str, type[Any]] = {
         Progress,
         Result,
         Event,
+        News,
         Error,
     )
 }
@@ -471,6 +486,17 @@ COMMANDS: dict[str, CommandKind] = {
         params={
             "name": _Param(check=_text(80, 1), required=True),
             "params": _Param(check=_object, default={}),
+        }
+    ),
+    SEND_ORU: CommandKind(
+        params={
+            "receiver": _Param(check=_text(60, 1), required=True),
+            "controlId": _Param(check=_text(20, 1), required=True),
+            "report": _Param(check=_object, required=True),
+            "text": _Param(check=_text(100_000), default=""),
+            "pdf": _Param(check=_text(160_000), default=""),
+            "pdfPath": _Param(check=_text(300), default=""),
+            "pdfSha256": _Param(check=_text(64), default=""),
         }
     ),
     BURN_DISC: CommandKind(

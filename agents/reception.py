@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import announce, protocol, scans, wake
+from agents import announce, protocol, ris, scans, wake
 from agents.models import Agent, AgentEvent, AgentState
 from agents.protocol import ProtocolError
 
-STORED_EVENTS = (protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE)
+STORED_EVENTS = (protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE, *ris.EVENTS)
 # Data of an event beyond this is no file name, code or printer.
 MAX_EVENT_DATA = 16 * 1024
 
@@ -118,20 +118,26 @@ def happened(agent: Agent, message: protocol.Event) -> None:
     """
     if message.event not in STORED_EVENTS:
         raise ProtocolError("unknown-event", "The portal takes no such events.", message.id)
-    if len(json.dumps(message.data)) > MAX_EVENT_DATA:
+    is_ris = message.event in ris.EVENTS
+    if len(json.dumps(message.data)) > (ris.MAX_DATA if is_ris else MAX_EVENT_DATA):
         raise ProtocolError("too-large", "The event's data is too large.", message.id)
     try:
         with transaction.atomic():
             if message.event == protocol.SCAN:
                 scans.received(agent, message)
                 return
-            AgentEvent.objects.create(
+            row = AgentEvent.objects.create(
                 agent=agent,
                 event_id=message.id,
                 kind=message.event,
                 at=_believable(message.at),
                 data=message.data,
             )
+            if is_ris:
+                outcomes = ris.apply(agent, message.event, message.data)
+                AgentEvent.objects.filter(pk=row.pk).update(
+                    data={**message.data, "outcomes": outcomes}
+                )
             announce.agent_changed(agent)
     except IntegrityError:
         if not AgentEvent.objects.filter(agent=agent, event_id=message.id).exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, discs, document, pages, print_dialog, scanners
+from agents.views import api, discs, document, pages, print_dialog, scanners, worklist
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("agents/<int:pk>/commands/<int:cid>/", pages.command, name="agent-command"),
     path("agents/<int:pk>/commands/<int:cid>/cancel/", pages.cancel, name="agent-cancel"),
     path("api/agents/enrol/", api.EnrolView.as_view(), name="api-agent-enrol"),
+    path("api/agents/worklist/", worklist.WorklistView.as_view(), name="api-agent-worklist"),
     path("api/agents/", api.AgentListView.as_view(), name="api-agents"),
     path("api/agents/<int:pk>/", api.AgentView.as_view(), name="api-agent"),
     path("api/agents/<int:pk>/commands/", api.CommandListView.as_view(), name="api-commands"),

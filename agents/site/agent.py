@@ -26,6 +26,7 @@ from agents.site.log import Recent
 from agents.site.printing.printing import Printing
 from agents.site.problems import Problems
 from agents.site.relay import Cursors, Relay
+from agents.site.ris import Ris
 from agents.site.scanners.scanner import Scanner
 from agents.site.uploader import Uploader
 
@@ -49,7 +50,7 @@ class Agent:
         self._audit = AuditLog(audit_path(state_dir))
         self._ledger = Ledger(self._database)
         self._outbox = Outbox(self._database)
-        journal = Journal(self._database)
+        self._journal = journal = Journal(self._database)
         self.problems = Problems()
         self.uploader = Uploader(config.portal, config.upload, self.problems)
         self.folders = {
@@ -95,20 +96,23 @@ class Agent:
             self._audit,
             self.problems,
         )
+        self.ris = Ris(config, self._database, self.problems, self._wake)
         self.scanners = [
             Scanner(section, self._outbox, self.problems, self._wake) for section in config.scanners
         ]
         self.dispatcher = Dispatcher(
             frozenset(config.commands.allow),
-            handlers | self.discs.table(),
+            handlers | self.discs.table() | self.ris.table(),
             journal,
             self._audit,
             self.problems,
             resumes,
+            self.ris.capabilities,
         )
         self.connection = Connection(
             config.portal, self.dispatcher, journal, self._outbox, self.problems, self._state
         )
+        self.connection.news = self.ris.news
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; then what is being uploaded is finished first."""
@@ -118,6 +122,7 @@ class Agent:
             loop.add_signal_handler(number, stop.set)
         self._audit.record("agent.started", detail={"version": VERSION})
         await asyncio.to_thread(self.discs.recover)
+        await asyncio.to_thread(self.ris.recover, self._journal)
         await self.uploader.start()
         if self.printing is not None:
             await self.printing.start()
@@ -128,6 +133,7 @@ class Agent:
             *(relay.run() for relay in self.relays),
             *([self.printing.run()] if self.printing is not None else []),
             *(scanner.run() for scanner in self.scanners),
+            *self.ris.parts(),
             self._tidy(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -160,6 +166,7 @@ class Agent:
 
     def close(self) -> None:
         """Close the files."""
+        self.ris.close()
         self._audit.close()
         self._database.close()
         os.close(self._lock)

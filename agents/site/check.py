@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import tempfile
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import aiohttp
 from websockets.exceptions import InvalidProxyStatus, InvalidStatus, WebSocketException
 
-from agents.site import roots
+from agents.site import ris, roots
 from agents.site.auditlog import AuditLog
 from agents.site.commands import Dispatcher
 from agents.site.config import Config
@@ -52,8 +53,25 @@ async def check(config: Config) -> list[Finding]:
     findings += [Finding(*each) for each in await check_discs(config)]
     for scanner in config.scanners:
         findings.append(await asyncio.to_thread(_scanner, scanner))
+    rows = await ris.check(config, _is_running(config))
+    findings += [Finding(*row) for row in rows]
     findings.append(Finding("commands", True, ", ".join(config.commands.allow) or "none allowed"))
     return findings
+
+
+def _is_running(config: Config) -> bool:
+    """Whether an agent holds the state folder now."""
+    try:
+        descriptor = os.open(config.agent.state_dir / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 async def _connection(config: Config) -> Finding:

@@ -7,6 +7,8 @@ says, each is written to the audit log before it begins, and none begins twice o
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 import math
 import sqlite3
@@ -25,6 +27,7 @@ log = logging.getLogger("agents.site")
 
 RUN_AT_ONCE = 4
 PROGRESS_EVERY = 1.0
+LONG = 1024
 
 
 class Tell(Protocol):
@@ -99,7 +102,9 @@ class Dispatcher:
         audit: AuditLog,
         problems: Problems,
         resumes: Mapping[str, Resume] | None = None,
+        also: tuple[str, ...] = (),
     ) -> None:
+        self._also = also
         self._resumes = resumes or {}
         self._handlers = {name: each for name, each in handlers.items() if name in allowed}
         self._journal = journal
@@ -116,8 +121,8 @@ class Dispatcher:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What this agent can do and may."""
-        return tuple(sorted(self._handlers))
+        """What this agent can do and may; `also` is what it does unasked."""
+        return tuple(sorted({*self._handlers, *self._also}))
 
     async def recover(self) -> None:
         """At start: what ran when the agent died goes on where that can be, else is reported as
@@ -208,7 +213,7 @@ class Dispatcher:
         detail = {
             "key": command.idempotency_key,
             "command": command.command,
-            "params": command.params,
+            "params": _brief(command),
         }
         handler = self._handlers.get(command.command)
         if handler is None:
@@ -268,6 +273,19 @@ class Dispatcher:
         except OSError as error:
             self._problems.note("audit", f"the audit log cannot be written: {error.strerror}")
         self.report(command.id)
+
+
+def _brief(command: protocol.Command) -> dict[str, Any]:
+    """The parameters for the audit log: of a report and of long texts the SHA-256."""
+    found = {}
+    for name, value in command.params.items():
+        hidden = command.command == protocol.SEND_ORU and name in ("report", "text", "pdf")
+        if value and (hidden or (isinstance(value, str) and len(value) > LONG)):
+            digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+            found[name] = f"sha256:{digest}"
+        else:
+            found[name] = value
+    return found
 
 
 def _failed(

@@ -19,14 +19,19 @@ from agents.site.options import (
     SECTIONS,
     AgentSection,
     CommandsSection,
+    DatabaseSection,
     DiscSection,
     DriveSection,
     FolderSection,
+    Hl7Section,
+    OruSection,
     PortalSection,
     PrintingSection,
+    QuerySection,
     RelaySection,
     ScannerSection,
     UploadSection,
+    WorklistSection,
 )
 
 Where = tuple[str | int, ...]
@@ -46,6 +51,11 @@ class Config:
     disc: DiscSection
     drives: tuple[DriveSection, ...]
     scanners: tuple[ScannerSection, ...]
+    hl7: Hl7Section
+    worklist: WorklistSection
+    databases: tuple[DatabaseSection, ...]
+    queries: tuple[QuerySection, ...]
+    oru: tuple[OruSection, ...]
 
 
 class ConfigError(ValueError):
@@ -129,9 +139,33 @@ def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool)
             if each.name in seen:
                 reader.complain((name, index, "name"), f"name {each.name!r} is used twice")
             seen.add(each.name)
+    _ris(reader, sections)
     for index, folder in enumerate(sections["folders"]):
         _folder(reader, index, folder, sections["upload"])
     _discs(reader, sections["disc"], sections["drives"])
+
+
+def _ris(reader: _Reader, sections: dict[str, Any]) -> None:
+    for name in ("hl7", "worklist"):
+        if sections[name].port and not sections[name].peers:
+            reader.complain((name, "port"), f"[{name}] needs peers: nobody may connect")
+    databases = {each.name for each in sections["databases"]}
+    for index, query in enumerate(sections["queries"]):
+        if query.database not in databases:
+            reader.complain(
+                ("queries", index, "database"),
+                f"there is no database {query.database!r}{_meant(query.database, databases)}",
+            )
+        used, given = placeholders(query.sql), set(query.params or {})
+        for missing in sorted(used - given):
+            reader.complain(("queries", index, "sql"), f"params does not describe :{missing}")
+        for unused in sorted(given - used):
+            reader.complain(("queries", index, "params"), f"sql has no :{unused}")
+
+
+def placeholders(sql: str) -> set[str]:
+    """The names of `:name` in a statement as SQLAlchemy reads it; `::type` and `\\:` are none."""
+    return set(re.findall(r"(?<![:\w\\]):(\w+)(?!:)", sql))
 
 
 def _folder(reader: _Reader, index: int, folder: FolderSection, upload: UploadSection) -> None:

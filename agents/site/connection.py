@@ -30,7 +30,7 @@ from websockets.exceptions import (
 from agents import protocol
 from agents.site import VERSION, tls
 from agents.site.commands import Dispatcher
-from agents.site.journal import Journal, Outbox
+from agents.site.journal import ORDERED, Journal, Outbox
 from agents.site.options import PortalSection
 from agents.site.problems import Problems
 
@@ -46,6 +46,9 @@ OPEN_TIMEOUT = 20.0
 REGISTER_TIMEOUT = 20.0
 UNANSWERED = 50
 """Events on the way at the same time."""
+FAULT_PAUSE = 2.0
+"""Seconds before an event is sent again that the portal could not take."""
+NOT_YET_PAUSE = 300.0
 SKEW = 120.0
 REVOKED, REPLACED = 4403, 4409
 NEVER = frozenset({"unknown-event", "unknown-id", "unknown-type", "too-large", "field"})
@@ -90,6 +93,8 @@ class Connection:
         self._state_changed = asyncio.Event()
         self._sent_results: set[str] = set()
         self._sent_events: set[str] = set()
+        self._ordered: set[str] = set()
+        self.news: Callable[[str], None] = lambda _of: None
         self._says: set[asyncio.Task[None]] = set()
         self.registered: protocol.Registered | None = None
         dispatcher.say = self.say
@@ -199,6 +204,7 @@ class Connection:
         log.info("registered as %s at %s", registered.name, registered.site)
         self._sent_results.clear()
         self._sent_events.clear()
+        self._ordered.clear()
         self._socket, self.registered = socket, registered
         self._work.set()
         tasks = [
@@ -282,6 +288,8 @@ class Connection:
                 await self._delivered(message.id)
             case protocol.Error():
                 await self._not_taken(message)
+            case protocol.News():
+                self.news(message.of)
             case protocol.Heartbeat() | protocol.Registered():
                 pass
             case _:
@@ -292,6 +300,11 @@ class Connection:
 
     async def _not_taken(self, error: protocol.Error) -> None:
         self._problems.note("protocol", f"the portal did not take a message: {error.code}")
+        if error.ref in self._sent_events and (
+            error.code == "portal" or error.ref in self._ordered
+        ):
+            asyncio.get_running_loop().call_later(FAULT_PAUSE, self._again, error.ref)
+            return
         if error.code not in NEVER:
             return
         if error.ref in self._sent_events:
@@ -301,7 +314,12 @@ class Connection:
 
     async def _delivered(self, id_: str) -> None:
         await asyncio.to_thread(self._outbox.delivered, id_)
+        self._again(id_)
+
+    def _again(self, id_: str) -> None:
+        """An event is no longer on the way; it is sent again if it is still in the outbox."""
         self._sent_events.discard(id_)
+        self._ordered.discard(id_)
         self._work.set()
 
     async def _send_what_waits(self, socket: ClientConnection) -> None:
@@ -314,9 +332,13 @@ class Connection:
                     self._sent_results.add(result.id)
                     await self._send(socket, result)
             for event in await asyncio.to_thread(self._outbox.pending, UNANSWERED):
-                if event.id not in self._sent_events:
-                    self._sent_events.add(event.id)
-                    await self._send(socket, event)
+                if event.id in self._sent_events or (event.event in ORDERED and self._ordered):
+                    continue
+                if event.event in ORDERED:
+                    # One at a time: the next may cancel what this one orders.
+                    self._ordered.add(event.id)
+                self._sent_events.add(event.id)
+                await self._send(socket, event)
 
     async def _quietly(self, message: protocol.Message) -> None:
         socket = self._socket

@@ -18,6 +18,8 @@ from agents.site.database import Database
 
 KEEP = 30 * 86_400.0
 """Seconds for which the key of a reported command is remembered, and an event is offered."""
+ORDERED = (protocol.HL7, protocol.MPPS)
+"""Events that build on one another."""
 ACCEPTED, RUNNING, ENDED = "accepted", "running", "ended"
 
 
@@ -190,7 +192,11 @@ class Outbox:
     def forget(self) -> None:
         """Drop what nobody has taken for long."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM events WHERE at < ?", (time.time() - KEEP,))
+            # What was acknowledged to a RIS or a modality waits for as long as it takes.
+            connection.execute(
+                "DELETE FROM events WHERE at < ? AND event NOT IN (?, ?)",
+                (time.time() - KEEP, *ORDERED),
+            )
 
 
 def _age(event: str, at: float) -> dict[str, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from agents.site.secret import Secret
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 COMMANDS = (
     *("ping", "scan-folder", "upload-dicom", "collect-log"),
-    *("list-printers", "print-report", "burn-disc"),
+    *("list-printers", "print-report", "burn-disc", "query-ris", "send-oru"),
 )
 
 Check = Callable[[Any], Any]
@@ -181,6 +182,76 @@ def cups_server(value: Any) -> str:
     if not known:
         raise ValueError('must be "host:port" or the full path of a socket')
     return str(value)
+
+
+def reference(value: Any) -> str:
+    """The name of another section."""
+    return name(value)
+
+
+def database_url(value: Any) -> str:
+    found = text(value)
+    if re.fullmatch(r"sqlite:////[^?#]+", found):
+        return found
+    try:
+        checked: str = address("postgresql")(found)
+    except ValueError as error:
+        raise ValueError(f"{error}, or sqlite:////full/path.db") from None
+    return checked
+
+
+def network(value: Any) -> str:
+    """An address, or a network such as 10.1.0.0/16."""
+    try:
+        return str(ipaddress.ip_network(text(value), strict=False))
+    except ValueError:
+        raise ValueError('must be addresses or networks: ["10.1.2.3", "10.2.0.0/16"]') from None
+
+
+def ae_title(value: Any) -> str:
+    """A value of VR AE (PS3.5 6.2)."""
+    if re.fullmatch(r"[ -\[\]-~]{1,16}", text(value)) is None or value != value.strip():
+        raise ValueError("must be an AE title: 1 to 16 plain characters without a backslash")
+    return str(value)
+
+
+def dicom_peer(value: Any) -> tuple[str, str]:
+    """An AE title and where it calls from."""
+    title, found, place = text(value).rpartition("@")
+    if not found:
+        raise ValueError('must be AE titles with their addresses: ["CT1@10.1.2.3"]')
+    return ae_title(title), network(place)
+
+
+def parameters(value: Any) -> dict[str, dict[str, Any]]:
+    """The parameters of a query: by name, `type` and bounds."""
+    if not isinstance(value, dict):
+        raise ValueError('must be a section: {acc = {type = "text", max = 16}}')
+    found = {}
+    for key, given in value.items():
+        if re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", key) is None or not isinstance(given, dict):
+            raise ValueError('must name parameters: {acc = {type = "text", max = 16}}')
+        if given.get("type") not in ("text", "integer", "number", "date", "yes/no"):
+            raise ValueError(f"{key} needs type: text, integer, number, date or yes/no")
+        if given.keys() - {"type", "min", "max", "pattern"}:
+            raise ValueError(f"{key} knows type, min, max and pattern only")
+        for bound in ("min", "max"):
+            if isinstance(given.get(bound, 0), bool) or not isinstance(given.get(bound, 0), int):
+                raise ValueError(f"{key}: {bound} must be a whole number")
+        if given["type"] == "text" and not 1 <= given.get("max", 64) <= 1000:
+            raise ValueError(f"{key}: max must be between 1 and 1000 characters")
+        try:
+            re.compile(given.get("pattern", ""))
+        except (re.error, TypeError):
+            raise ValueError(f"{key}: pattern is no regular expression") from None
+        found[key] = dict(given)
+    return found
+
+
+def several_lines(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("must be a text, in quotes")
+    return value
 
 
 def command(value: Any) -> str:
@@ -496,6 +567,138 @@ class ScannerSection:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hl7Section:
+    """`[hl7]`"""
+
+    port: int = option(
+        "Port on which HL7 is taken in MLLP frames; 0: none.", "integer", whole(0, 65_535), 0
+    )
+    address: str = option("Address of this machine to listen on.", "text", text, "0.0.0.0")  # noqa: S104
+    peers: tuple[str, ...] = option(
+        "Addresses or networks that may connect; everybody else is disconnected.",
+        "list",
+        texts(network),
+        (),
+    )
+    charset: str = option(
+        "Character set (table 0211) of messages without MSH-18.",
+        "text",
+        choice("UNICODE UTF-8", *(f"8859/{part}" for part in (1, 2, 5, 7, 9, 15)), "ASCII"),
+        "UNICODE UTF-8",
+    )
+    processing_ids: tuple[str, ...] = option(
+        "Values of MSH-11 that are taken: production only, unless this is a test.",
+        "list",
+        texts(choice("P", "T", "D")),
+        ("P",),
+    )
+    max_message_kb: int = option(
+        "A larger message ends the connection.", "integer", whole(1, 16_384), 512
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistSection:
+    """`[worklist]`"""
+
+    port: int = option(
+        "Port on which modalities ask for their worklist; 0: none.", "integer", whole(0, 65_535), 0
+    )
+    address: str = option("Address of this machine to listen on.", "text", text, "0.0.0.0")  # noqa: S104
+    ae_title: str = option("What modalities call this agent.", "text", ae_title, "LIGHTBOX")
+    peers: tuple[tuple[str, str], ...] = option(
+        "AE titles that may ask, each with its address or network: `CT1@10.1.2.3`.",
+        "list",
+        texts(dicom_peer),
+        (),
+    )
+    character_set: str = option(
+        "Specific Character Set of answers; what it does not have becomes `?`.",
+        "text",
+        choice("ISO_IR 192", "ISO_IR 100", "ISO_IR 101", "ISO_IR 144", "ISO_IR 6"),
+        "ISO_IR 192",
+    )
+    mpps: bool = option(
+        "Take Modality Performed Procedure Steps: what was done, and how many images.",
+        "yes/no",
+        yes_no,
+        True,
+    )
+    refresh_seconds: float = option(
+        "The orders are asked for at least so often; the portal also says when some changed.",
+        "number",
+        number(1, 86_400),
+        60.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSection:
+    """`[[databases]]`, any number"""
+
+    name: str = option("What queries call this database; unique.", "text", name)
+    url: str = option(
+        "`sqlite:////full/path.db` or `postgresql://host:port/database`, without user.",
+        "text",
+        database_url,
+    )
+    user: str = option("User, with no right but SELECT.", "text", text, "")
+    password: Secret = secret("Password of the user.", required=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySection:
+    """`[[queries]]`, any number"""
+
+    name: str = option("What the portal calls this query; unique.", "text", name)
+    database: str = option("Name of one of `[[databases]]`.", "text", reference)
+    sql: str = option(
+        "The SELECT, with its parameters as `:name`; a plain colon before a letter is `\\\\:`.",
+        "text",
+        several_lines,
+    )
+    params: dict[str, dict[str, Any]] = option(
+        "Each parameter's `type` (text, integer, number, date, yes/no), `min`, `max`, `pattern`; "
+        "of a text `max` is its length, else 64.",
+        "section",
+        parameters,
+        None,
+    )
+    max_rows: int = option("Rows beyond are left out.", "integer", whole(1, 5000), 200)
+    timeout_seconds: float = option(
+        "A query that takes longer is broken off.", "number", number(0.1, 300), 10.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OruSection:
+    """`[[oru]]`, any number"""
+
+    name: str = option("What the portal calls this receiver; unique.", "text", name)
+    host: str = option("Its name or address.", "text", text)
+    port: int = option("Its MLLP port.", "integer", whole(1, 65_535))
+    sending_application: str = option("MSH-3.", "text", text, "LIGHTBOX")
+    sending_facility: str = option("MSH-4.", "text", text, "LIGHTBOX")
+    receiving_application: str = option("MSH-5.", "text", text, "HIS")
+    receiving_facility: str = option("MSH-6.", "text", text, "HOSPITAL")
+    charset: str = option(
+        "MSH-18; what it does not have becomes `?`.",
+        "text",
+        choice("UNICODE UTF-8", "8859/1", "8859/15", "ASCII"),
+        "UNICODE UTF-8",
+    )
+    answer_seconds: float = option(
+        "How long an acknowledgement is waited for.", "number", number(0.1, 600), 30.0
+    )
+    give_up_seconds: float = option(
+        "How long a report is tried again that nobody acknowledges.",
+        "number",
+        number(0.1, 86_400),
+        900.0,
+    )
+
+
 SECTIONS: dict[str, type[Any]] = {
     "agent": AgentSection,
     "portal": PortalSection,
@@ -507,8 +710,13 @@ SECTIONS: dict[str, type[Any]] = {
     "disc": DiscSection,
     "drives": DriveSection,
     "scanners": ScannerSection,
+    "hl7": Hl7Section,
+    "worklist": WorklistSection,
+    "databases": DatabaseSection,
+    "queries": QuerySection,
+    "oru": OruSection,
 }
-REPEATED = frozenset({"folders", "relay", "drives", "scanners"})
+REPEATED = frozenset({"folders", "relay", "drives", "scanners", "databases", "queries", "oru"})
 
 
 @dataclass(frozen=True, slots=True)

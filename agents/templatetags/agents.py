@@ -26,11 +26,32 @@ PARAMS = {
     "tray": "Tray",
     "name": "Query",
     "params": "Parameters",
+    "receiver": "Receiver",
+    "controlId": "Control ID",
+    "report": "Report",
+    "text": "Text",
+    "pdf": "PDF",
+    "pdfPath": "PDF at",
+    "pdfSha256": "SHA-256 of the PDF",
     "studyIds": "Studies",
     "target": "Drive",
     "lines": "Lines",
     "version": "Version",
 }
+
+
+REFUSALS = {
+    "unknown-order": "there is no such order",
+    "several-orders": "several orders have that number",
+    "other-patient": "the number is another patient's",
+}
+
+
+@register.filter
+def refusals(outcomes: Any) -> list[str]:
+    """Why something of a message of the RIS was not applied, in words."""
+    reasons = [str(each.get("why", "")) for each in outcomes or [] if each.get("why")]
+    return sorted({REFUSALS.get(each, each) for each in reasons})
 
 
 @register.simple_tag

@@ -215,6 +215,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "orders-sweep": {
+        "task": "studies.orders_sweep",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
     "agents-expire": {
         "task": "agents.expire_sweep",
         "schedule": timedelta(seconds=5),

@@ -27,6 +27,7 @@ from studies.models import (
     Series,
     Study,
 )
+from studies.orders import matching
 from studies.services import arrival, known
 from studies.services.facts import of_document
 
@@ -406,6 +407,8 @@ class Batch:
         )
         if row.arrival == Arrival.COMPLETE and not was_complete:
             arrival.note_complete(row, self.actor)
+        if study.is_new:
+            matching.study_arrived(row)
 
 
 @lru_cache(maxsize=1)

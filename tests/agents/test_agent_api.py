@@ -20,6 +20,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "upload-dicom": {"filePath": "/in/a.dcm"},
     "list-printers": {},
     "query-ris": {"name": "orders", "params": {"day": "2026-11-24"}},
+    "send-oru": {"receiver": "his", "controlId": "R1", "report": {"patientId": "P1"}},
     "collect-log": {},
     "update": {},
 }
@@ -31,6 +32,7 @@ MAY = {
     "upload-dicom": HANDS,
     "list-printers": HANDS,
     "query-ris": EVERYONE,
+    "send-oru": {"site_admin", "admin"},
     "collect-log": {"site_admin", "admin"},
     "update": {"site_admin", "admin"},
 }

@@ -21,13 +21,14 @@ from tests.servers.ports import free_port, wait_until
 class ScriptedPortal:
     """Registers whoever comes and keeps what it hears. `refuse`: status, headers instead.
 
-    `acknowledge` false: results and events are never taken.
+    `acknowledge` false: results and events are never taken. `pages` answers GETs by path.
     """
 
     def __init__(self, ssl: Any = None) -> None:
         self.port = free_port()
         self.ssl = ssl
         self.refuse: tuple[int, dict[str, str]] | None = None
+        self.pages: dict[str, bytes] = {}
         self.acknowledge = True
         self.heartbeat_seconds = 20
         self.heard: list[protocol.Message] = []
@@ -127,6 +128,13 @@ class ScriptedPortal:
         self.connected_at.append(time.monotonic())
         self.headers.append({key.lower(): each for key, each in request.headers.items()})
         self.paths.append(request.path)
+        page = self.pages.get(request.path.partition("?")[0])
+        if page is not None:
+            response = connection.respond(HTTPStatus.OK, "")
+            del response.headers["Content-Length"]
+            response.headers["Content-Length"] = str(len(page))
+            response.body = page
+            return response
         if self.refuse is None:
             return None
         response = connection.respond(HTTPStatus(self.refuse[0]), "no")

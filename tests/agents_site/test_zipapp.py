@@ -59,7 +59,7 @@ def test_runs_by_itself(zipapp: Path, tmp_path: Path) -> None:
 def test_the_sample_configuration_is_a_good_one(tmp_path: Path) -> None:
     """Every option in deploy/agent/agent.toml exists, those behind a # too."""
     text = (CHECKOUT / "deploy" / "agent" / "agent.toml").read_text()
-    for name in ("key", "upload-token", "orthanc-password"):
+    for name in ("key", "upload-token", "orthanc-password", "ris-password"):
         secret = tmp_path / name
         secret.write_text("x")
         secret.chmod(0o600)

@@ -69,10 +69,12 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "disc = queue(agent, 'burn-disc', {'studyIds': [study.pk]}, requester=user)[0]\n"
         "agent.commands.filter(pk=disc.pk).update(state='running')\n"
         "image = Instance.objects.filter(series__study=study).first()\n"
-        "print(study.pk, where.pk, send.pk, agent.pk, command.pk, disc.pk, image.pk, key)\n"
+        "order = Order.objects.create(site=study.site, patient_id='P1')\n"
+        "print(study.pk, where.pk, send.pk, agent.pk, command.pk)\n"
+        "print(disc.pk, image.pk, order.pk, key)\n"
     )
     *numbers, key = made.split()
-    study, destination, send, agent, command, disc, image = map(int, numbers)
+    study, destination, send, agent, command, disc, image, order = map(int, numbers)
     return {
         "study": str(dataset.StudyInstanceUID),
         "series": str(dataset.SeriesInstanceUID),
@@ -81,7 +83,7 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "path": "7FE00010",
         "ids": {
             **{"study": study, "destination": destination, "send": send},
-            **{"agent": agent, "command": command, "disc": disc, "image": image},
+            **{"agent": agent, "command": command, "disc": disc, "image": image, "order": order},
         },
         "key": key,
     }
@@ -142,8 +144,8 @@ def test_answers_are_as_described(
 ) -> None:
     method, path = operation.split(" ")
     schema = schemathesis.openapi.from_dict(described())
-    of_disc = path.startswith(OF_DISC)
-    token = real["key"] if of_disc else portal.tokens["technician"]
+    of_agent = path.startswith(OF_DISC) or path == "/api/agents/worklist/"
+    token = real["key"] if of_agent else portal.tokens["technician"]
     headers = {"Authorization": f"Bearer {token}"}
     asked: list[int] = []
     session = requests.Session()
@@ -178,7 +180,8 @@ def _put(case: Any, path: str, real: dict[str, Any]) -> None:
         if path.startswith(OF_DISC):
             case.path_parameters[name] = real["ids"]["disc" if name == "cid" else "image"]
         elif name == "id":
-            kind = "agent" if "/agents/" in path else "send" if "/sends/" in path else "study"
+            kinds = [each for each in ("agent", "send", "order") if f"/{each}s/" in path]
+            kind = kinds[0] if kinds else "study"
             case.path_parameters[name] = real["ids"][kind]
         elif name == "cid":
             case.path_parameters[name] = real["ids"]["command"]
