@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -61,8 +62,8 @@ def _environment() -> dict[str, str]:
         (full,) = [each for each in PACKAGES if each.startswith(f"{name}@")]
         link = modules / name
         if not link.exists():
-            link.unlink(missing_ok=True)
-            link.symlink_to(package(full))
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                link.symlink_to(package(full))
     return {**os.environ, "NODE_PATH": str(modules)}
 
 
