@@ -41,7 +41,9 @@ UPLOAD_COMPLETE = "upload-complete"
 SCAN = "scan"
 PRINTER_STATE = "printer-state"
 HL7 = "hl7"
-EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7)
+UPDATE_DONE = "update-done"
+UPDATE_FAILED = "update-failed"
+EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7, UPDATE_DONE, UPDATE_FAILED)
 
 DONE = "done"
 FAILED = "failed"
@@ -238,7 +240,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Agent: the first message. `protocols` are the versions of this protocol that it speaks."""
+    """Agent: the first message. `protocols` are the versions of this protocol that it speaks,
+    `release` the number of the signed release that runs, 0 for what was installed by hand.
+    """
 
     TYPE: ClassVar[str] = "register"
 
@@ -246,6 +250,7 @@ class Register:
     protocols: tuple[int, ...] = _of(_many(_whole(1, 1000), 20), default=(VERSION,))
     platform: str = _of(_text(120), default="")
     capabilities: tuple[str, ...] = _of(_many(_text(40, 1), 50), default=())
+    release: int = _of(_whole(0, 2**53), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,7 +359,7 @@ class Event:
     """Agent: something happened at the site. `id` is the agent's own, new for each event.
 
     `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code`; printer-state as
-    `Printer`; hl7 `message`.
+    `Printer`; hl7 `message`; update-done and update-failed `version`, `seq`, `reason`.
     """
 
     TYPE: ClassVar[str] = "event"

@@ -16,7 +16,13 @@ from agents.models import Agent, AgentEvent, AgentState
 from agents.protocol import ProtocolError
 from pacs import events
 
-STORED_EVENTS = (protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE)
+STORED_EVENTS = (
+    protocol.UPLOAD_COMPLETE,
+    protocol.SCAN,
+    protocol.PRINTER_STATE,
+    protocol.UPDATE_DONE,
+    protocol.UPDATE_FAILED,
+)
 # Data of an event beyond this is no file name, code or printer.
 MAX_EVENT_DATA = 16 * 1024
 
@@ -38,6 +44,7 @@ def register(agent: Agent, connection: str, message: protocol.Register) -> proto
             silent_since=None,
             silence_mailed_at=None,
             version=message.version,
+            release_seq=message.release,
             platform=message.platform,
             capabilities=list(message.capabilities),
         )

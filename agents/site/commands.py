@@ -68,6 +68,11 @@ class Dispatcher:
         """What this agent can do and may."""
         return tuple(sorted(self._handlers))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command is in hand."""
+        return bool(self._tasks)
+
     async def recover(self) -> None:
         """At start: what ran when the agent died is reported as interrupted."""
         for key, command, requester in await asyncio.to_thread(self._journal.interrupted):

@@ -17,11 +17,13 @@ from agents.site.options import (
     LOOPBACK,
     REPEATED,
     SECTIONS,
+    UPDATE,
     AgentSection,
     CommandsSection,
     FolderSection,
     PortalSection,
     RelaySection,
+    UpdateSection,
     UploadSection,
 )
 
@@ -38,6 +40,7 @@ class Config:
     upload: UploadSection
     folders: tuple[FolderSection, ...]
     relay: tuple[RelaySection, ...]
+    update: UpdateSection
 
 
 class ConfigError(ValueError):
@@ -113,6 +116,8 @@ def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool)
         reader.complain(
             ("portal", "pins"), "pins needs a second key, for the day the first is replaced"
         )
+    if UPDATE in sections["commands"].allow and not sections["update"].keys:
+        reader.complain(("commands", "allow"), "the command update needs [update] keys")
     if portal.proxy_password and not portal.proxy_user:
         reader.complain(("portal",), "a proxy's password needs proxy_user")
     for name in REPEATED:

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from agents import release
 from agents.site.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 COMMANDS = ("ping", "scan-folder", "upload-dicom", "collect-log")
+UPDATE = "update"
+"""Known, and allowed only where agent.toml says so: it replaces the program."""
 
 Check = Callable[[Any], Any]
 """Takes what TOML gave and returns the value to keep; raises ValueError with plain words."""
@@ -155,6 +158,12 @@ def pin(value: Any) -> str:
     return str(value)
 
 
+def release_key(value: Any) -> str:
+    """Base64 of an Ed25519 public key."""
+    release.public_key(text(value))
+    return str(value)
+
+
 def window(value: Any) -> Window:
     found = re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", value) if isinstance(value, str) else None
     try:
@@ -167,8 +176,8 @@ def window(value: Any) -> Window:
 
 
 def command(value: Any) -> str:
-    if value not in COMMANDS:
-        raise ValueError(f"knows only these commands: {', '.join(COMMANDS)}")
+    if value not in (*COMMANDS, UPDATE):
+        raise ValueError(f"knows only these commands: {', '.join((*COMMANDS, UPDATE))}")
     return str(value)
 
 
@@ -354,6 +363,20 @@ class RelaySection:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateSection:
+    """`[update]`"""
+
+    keys: tuple[str, ...] = option(
+        "Public keys whose releases may be installed, as `release.py new-key` prints them. "
+        "Needed where `update` is allowed.",
+        "list",
+        texts(release_key),
+        (),
+    )
+    max_mb: int = option("Larger releases are refused.", "integer", whole(1, 200), 100)
+
+
 SECTIONS: dict[str, type[Any]] = {
     "agent": AgentSection,
     "portal": PortalSection,
@@ -361,6 +384,7 @@ SECTIONS: dict[str, type[Any]] = {
     "upload": UploadSection,
     "folders": FolderSection,
     "relay": RelaySection,
+    "update": UpdateSection,
 }
 REPEATED = frozenset({"folders", "relay"})
 
