@@ -1,9 +1,10 @@
-"""Agents' programs and releases of a test: built from this checkout, signed with keys of the test."""
+"""Programs and releases of a test: built from this checkout, signed with keys of the test."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 import sys
@@ -115,13 +116,14 @@ class LaunchedAgent(RunningAgent):
         signers: list[Signer],
         *,
         health: float = 30,
+        allow: tuple[str, ...] = ("ping", "update"),
         sections: str = "",
         **more: Any,
     ) -> None:
         keys = ", ".join(f'"{each.public}"' for each in signers)
-        allow = '[commands]\nallow = ["ping", "update"]\n'
+        commands = f"[commands]\nallow = {json.dumps(allow)}\n"
         super().__init__(
-            folder, portal_url, sections=f"{allow}[update]\nkeys = [{keys}]\n{sections}", **more
+            folder, portal_url, sections=f"{commands}[update]\nkeys = [{keys}]\n{sections}", **more
         )
         self.installed = installed
         self.health = health

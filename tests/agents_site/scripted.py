@@ -17,7 +17,6 @@ from websockets.exceptions import ConnectionClosed
 from agents import protocol
 from tests.servers.ports import free_port, wait_until
 
-
 Http = Callable[[str, dict[str, str]], tuple[int, dict[str, str], bytes] | None]
 
 
