@@ -178,7 +178,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     async def _deliver(self, *, again: bool) -> None:
         async with self.delivering:
-            send, stop = await hub().batch.run(_take, self.agent, again)
+            send, stop = await hub().batch.run(commands.take_one, self.agent, again)
             for command in send:
                 await self._say(_as_message(command))
             for command in stop:
@@ -218,10 +218,6 @@ class AgentConsumer(AsyncWebsocketConsumer):
         except Exception as error:
             # The hub's next look starts it again.
             log.warning("commands not sent", agent=self.agent.pk, error=type(error).__name__)
-
-
-def _take(agent: Agent, again: bool) -> tuple[list[AgentCommand], list[AgentCommand]]:
-    return commands.take(agent, again=again)
 
 
 def _as_message(command: AgentCommand) -> protocol.Command:

@@ -34,13 +34,46 @@ def record(
     No patient text in `detail`. Runs in the caller's transaction: the event stands or falls with
     the change.
     """
+    event(
+        action,
+        actor=actor,
+        patient=patient,
+        study=study,
+        site=site,
+        outcome=outcome,
+        detail=detail,
+        address=address,
+        session_key=session_key,
+    ).save(force_insert=True)
+
+
+def record_together(events: list[Any]) -> None:
+    """Append several of what `event` made, in their order, in the caller's transaction."""
+    from pacs.audit.models import AuditEvent
+
+    AuditEvent.objects.bulk_create(events)
+
+
+def event(
+    action: str,
+    *,
+    actor: Any = None,
+    patient: Any = None,
+    study: Any = None,
+    site: Any = None,
+    outcome: str = "ok",
+    detail: dict[str, Any] | None = None,
+    address: str = "",
+    session_key: str = "",
+) -> Any:
+    """An AuditEvent of these, not yet written."""
     from pacs.audit.models import AuditEvent
 
     if site is None and study is not None and not isinstance(study, int):
         site = study.site_id
     if patient is None and study is not None and not isinstance(study, int):
         patient = study.patient_ref_id
-    AuditEvent.objects.create(
+    return AuditEvent(
         action=action,
         outcome=outcome,
         actor_id=_identity(actor),
