@@ -99,7 +99,8 @@ class Folder:
                 group.create_task(self._watch())
             group.create_task(self._look_for_ever())
             group.create_task(self._write_for_ever())
-            for _ in range(self._uploader.in_flight):
+            # As many again read the next file while those that may are sending.
+            for _ in range(2 * self._uploader.in_flight):
                 group.create_task(self._work())
 
     def status(self) -> protocol.Folder:
