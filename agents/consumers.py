@@ -187,7 +187,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     async def _deliver(self, *, again: bool) -> None:
         async with self.delivering:
-            send, stop, tickets = await hub().batch.run(_take, self.agent, again)
+            send, stop = await hub().batch.run(commands.take_one, self.agent, again)
+            prints = [each for each in send if each.type == protocol.PRINT_REPORT]
+            tickets = await hub().batch.run(orders.tickets, prints) if prints else {}
             for command in send:
                 await self._say(_as_message(command, tickets.get(command.pk)))
             for command in stop:
@@ -227,13 +229,6 @@ class AgentConsumer(AsyncWebsocketConsumer):
         except Exception as error:
             # The hub's next look starts it again.
             log.warning("commands not sent", agent=self.agent.pk, error=type(error).__name__)
-
-
-def _take(
-    agent: Agent, again: bool
-) -> tuple[list[AgentCommand], list[AgentCommand], dict[int, protocol.Ticket]]:
-    send, stop = commands.take(agent, again=again)
-    return send, stop, orders.tickets(send)
 
 
 def _as_message(command: AgentCommand, ticket: protocol.Ticket | None) -> protocol.Command:

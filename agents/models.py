@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -97,6 +98,8 @@ class Agent(models.Model):
     )
 
     version = models.CharField(max_length=40, blank=True, editable=False)
+    # The signed release that runs; 0 for a program that was installed by hand.
+    release_seq = models.BigIntegerField(default=0, editable=False)
     platform = models.CharField(max_length=120, blank=True, editable=False)
     capabilities = models.JSONField(default=list, editable=False)
     queue_length = models.BigIntegerField(default=0, editable=False)
@@ -279,6 +282,58 @@ class AgentCommand(models.Model):
         return self.state in OPEN
 
 
+class AgentRelease(models.Model):
+    """A program for agents, signed elsewhere; agents.releases makes and reads it.
+
+    `envelope` is the signed manifest as it came; the rest of the columns are what it says.
+    """
+
+    seq = models.BigIntegerField(unique=True)
+    version = models.CharField(max_length=40)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    key = models.CharField(max_length=16)
+    expires_at = models.DateTimeField()
+    envelope = models.TextField()
+    published_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-seq"]
+
+    def __str__(self) -> str:
+        return f"{self.version} (release {self.seq})"
+
+    @property
+    def is_offered(self) -> bool:
+        return self.withdrawn_at is None and self.expires_at > timezone.now()
+
+
+class AgentRollout(models.Model):
+    """Agents that are to take a release by themselves: of a site or all, some or a share."""
+
+    release = models.ForeignKey(AgentRelease, on_delete=models.PROTECT, related_name="rollouts")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, null=True, blank=True, help_text="Empty: every site."
+    )
+    agents = models.ManyToManyField(
+        Agent, blank=True, help_text="These alone. Empty: all agents of the site."
+    )
+    percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text="Share of these agents; raising it adds to those that had it.",
+    )
+    paused = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"roll-out {self.pk} of {self.release}"
+
+
 class EventQuerySet(OfSitesQuerySet):
     """Events by the sites of their agents."""
 
@@ -299,6 +354,8 @@ class AgentEvent(models.Model):
         PRINTER_STATE = protocol.PRINTER_STATE, "Printer"
         HL7 = protocol.HL7, "HL7 message"
         MPPS = protocol.MPPS, "Procedure step"
+        UPDATE_DONE = protocol.UPDATE_DONE, "Updated"
+        UPDATE_FAILED = protocol.UPDATE_FAILED, "Not updated"
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="events")
     event_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 -- NULLs are not unique

@@ -43,7 +43,9 @@ SCAN = "scan"
 PRINTER_STATE = "printer-state"
 HL7 = "hl7"
 MPPS = "mpps"
-EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7, MPPS)
+UPDATE_DONE = "update-done"
+UPDATE_FAILED = "update-failed"
+EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7, MPPS, UPDATE_DONE, UPDATE_FAILED)
 
 ORDERS = "orders"
 
@@ -268,7 +270,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Agent: the first message. `protocols` are the versions of this protocol that it speaks."""
+    """Agent: the first message. `protocols` are the versions of this protocol that it speaks,
+    `release` the number of the signed release that runs, 0 for what was installed by hand.
+    """
 
     TYPE: ClassVar[str] = "register"
 
@@ -276,6 +280,7 @@ class Register:
     protocols: tuple[int, ...] = _of(_many(_whole(1, 1000), 20), default=(VERSION,))
     platform: str = _of(_text(120), default="")
     capabilities: tuple[str, ...] = _of(_many(_text(40, 1), 50), default=())
+    release: int = _of(_whole(0, 2**53), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,7 +392,8 @@ class Event:
     """Agent: something happened at the site. `id` is the agent's own, new for each event.
 
     `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code` and `age`, the
-    seconds since it was read; printer-state as `Printer`; hl7 and mpps as agents.ris reads them.
+    seconds since it was read; printer-state as `Printer`; hl7 and mpps as agents.ris reads them;
+    update-done and update-failed `version`, `seq`, `reason`.
     """
 
     TYPE: ClassVar[str] = "event"

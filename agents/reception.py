@@ -15,7 +15,11 @@ from agents import announce, protocol, ris, scans, wake
 from agents.models import Agent, AgentEvent, AgentState
 from agents.protocol import ProtocolError
 
-STORED_EVENTS = (protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE, *ris.EVENTS)
+STORED_EVENTS = (
+    *(protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE),
+    *(protocol.UPDATE_DONE, protocol.UPDATE_FAILED),
+    *ris.EVENTS,
+)
 # Data of an event beyond this is no file name, code or printer.
 MAX_EVENT_DATA = 16 * 1024
 
@@ -37,6 +41,7 @@ def register(agent: Agent, connection: str, message: protocol.Register) -> proto
             silent_since=None,
             silence_mailed_at=None,
             version=message.version,
+            release_seq=message.release,
             platform=message.platform,
             capabilities=list(message.capabilities),
         )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from agents import alerts, commands, reception
+from agents import alerts, commands, reception, rollouts
 from agents.models import AgentEvent
 from agents.printing import orders
 
@@ -19,6 +19,12 @@ def expire_sweep() -> None:
     """Commands past their time to live, and those that were lost with their agent."""
     commands.expire()
     commands.give_up()
+
+
+@shared_task(name="agents.rollout_sweep")
+def rollout_sweep() -> None:
+    """Connected agents that a roll-out has reached are told to update."""
+    rollouts.sweep()
 
 
 @shared_task(name="agents.silence_sweep")

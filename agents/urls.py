@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, discs, document, pages, print_dialog, scanners, worklist
+from agents.views import api, discs, document, pages, print_dialog, releases, scanners, worklist
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -15,6 +15,12 @@ urlpatterns = [
     path("api/agents/enrol/", api.EnrolView.as_view(), name="api-agent-enrol"),
     path("api/agents/worklist/", worklist.WorklistView.as_view(), name="api-agent-worklist"),
     path("api/agents/", api.AgentListView.as_view(), name="api-agents"),
+    path("api/agents/release/", releases.ReleaseView.as_view(), name="agent-release"),
+    path(
+        "api/agents/release/<int:seq>/file",
+        releases.ReleaseFileView.as_view(),
+        name="agent-release-file",
+    ),
     path("api/agents/<int:pk>/", api.AgentView.as_view(), name="api-agent"),
     path("api/agents/<int:pk>/commands/", api.CommandListView.as_view(), name="api-commands"),
     path("api/agents/<int:pk>/commands/<int:cid>/", api.CommandView.as_view(), name="api-command"),

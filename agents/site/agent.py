@@ -11,7 +11,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from agents.site import VERSION
+from agents import protocol
+from agents.site import VERSION, launched
 from agents.site.auditlog import AuditLog
 from agents.site.commands import Dispatcher, Resume
 from agents.site.config import Config
@@ -28,11 +29,14 @@ from agents.site.problems import Problems
 from agents.site.relay import Cursors, Relay
 from agents.site.ris import Ris
 from agents.site.scanners.scanner import Scanner
+from agents.site.updates import Updates
 from agents.site.uploader import Uploader
 
 log = logging.getLogger("agents.site")
 
 STOP_SECONDS = 20.0
+RESTART_WITHIN = 600.0
+"""Seconds that other commands may take before a new release starts all the same."""
 TIDY_SECONDS = 6 * 3600.0
 
 
@@ -87,6 +91,10 @@ class Agent:
         if self.printing is not None:
             handlers |= self.printing.table()
             resumes |= self.printing.resumes()
+        self.updates = Updates(
+            config.update, config.portal, self._audit, self._outbox, self.problems
+        )
+        handlers[protocol.UPDATE] = self.updates.update
         self.discs = Discs(
             config.disc,
             config.drives,
@@ -113,9 +121,14 @@ class Agent:
             config.portal, self.dispatcher, journal, self._outbox, self.problems, self._state
         )
         self.connection.news = self.ris.news
+        self.updates.told = self._wake
+        self.updates.is_registered = lambda: self.connection.registered is not None
 
-    async def run(self) -> None:
-        """Until SIGTERM or SIGINT; then what is being uploaded is finished first."""
+    async def run(self) -> int:
+        """Until SIGTERM, SIGINT or an update; then what is being uploaded is finished first.
+
+        The exit status.
+        """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -134,17 +147,31 @@ class Agent:
             *([self.printing.run()] if self.printing is not None else []),
             *(scanner.run() for scanner in self.scanners),
             *self.ris.parts(),
+            self.updates.run(),
             self._tidy(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
-        waiting = asyncio.create_task(stop.wait())
+        waiting = {asyncio.create_task(stop.wait()), asyncio.create_task(self._restart())}
         try:
-            done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {waiting}:
+            done, _ = await asyncio.wait({*waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - waiting:
                 task.result()  # a part never ends by itself
             await self._drain()
         finally:
-            await self._end([waiting, *tasks])
+            await self._end([*waiting, *tasks])
+        return 0 if stop.is_set() else launched.RESTART
+
+    async def _restart(self) -> None:
+        """Until a release waits, the commands in hand have ended and the portal knows of them."""
+        await self.updates.restart.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RESTART_WITHIN):
+                while self.dispatcher.is_busy:
+                    await asyncio.sleep(0.1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                while await asyncio.to_thread(self._journal.unreported):
+                    await asyncio.sleep(0.1)
 
     async def _drain(self) -> None:
         log.info("stopping")

@@ -124,6 +124,11 @@ class Dispatcher:
         """What this agent can do and may; `also` is what it does unasked."""
         return tuple(sorted({*self._handlers, *self._also}))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command is in hand."""
+        return bool(self._tasks)
+
     async def recover(self) -> None:
         """At start: what ran when the agent died goes on where that can be, else is reported as
         interrupted.

@@ -17,6 +17,7 @@ from agents.site.options import (
     LOOPBACK,
     REPEATED,
     SECTIONS,
+    UPDATE,
     AgentSection,
     CommandsSection,
     DatabaseSection,
@@ -30,6 +31,7 @@ from agents.site.options import (
     QuerySection,
     RelaySection,
     ScannerSection,
+    UpdateSection,
     UploadSection,
     WorklistSection,
 )
@@ -56,6 +58,7 @@ class Config:
     databases: tuple[DatabaseSection, ...]
     queries: tuple[QuerySection, ...]
     oru: tuple[OruSection, ...]
+    update: UpdateSection
 
 
 class ConfigError(ValueError):
@@ -131,6 +134,8 @@ def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool)
         reader.complain(
             ("portal", "pins"), "pins needs a second key, for the day the first is replaced"
         )
+    if UPDATE in sections["commands"].allow and not sections["update"].keys:
+        reader.complain(("commands", "allow"), "the command update needs [update] keys")
     if portal.proxy_password and not portal.proxy_user:
         reader.complain(("portal",), "a proxy's password needs proxy_user")
     for name in REPEATED:

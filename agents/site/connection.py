@@ -28,7 +28,7 @@ from websockets.exceptions import (
 )
 
 from agents import protocol
-from agents.site import VERSION, tls
+from agents.site import VERSION, launched, tls
 from agents.site.commands import Dispatcher
 from agents.site.journal import ORDERED, Journal, Outbox
 from agents.site.options import PortalSection
@@ -226,6 +226,7 @@ class Connection:
             socket,
             protocol.Register(
                 version=VERSION,
+                release=launched.seq(),
                 platform=platform.platform(terse=True)[:120],
                 protocols=protocol.VERSIONS,
                 capabilities=self._dispatcher.capabilities,

@@ -160,13 +160,13 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, events: list[tuple[str, dict[str, Any]]]) -> None:
-        """Keep events, by type and data."""
+    def add(self, events: list[tuple[str, dict[str, Any]]], *, id_: str | None = None) -> None:
+        """Keep events, by type and data; an `id_`, for one alone, makes it the same event again."""
         now = time.time()
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT INTO events (id, event, at, data) VALUES (?, ?, ?, ?)",
-                [(uuid.uuid4().hex, event, now, json.dumps(data)) for event, data in events],
+                "INSERT OR IGNORE INTO events (id, event, at, data) VALUES (?, ?, ?, ?)",
+                [(id_ or uuid.uuid4().hex, event, now, json.dumps(data)) for event, data in events],
             )
 
     def pending(self, most: int) -> list[protocol.Event]:

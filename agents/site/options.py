@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from agents import release
 from agents.site.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -23,6 +24,8 @@ COMMANDS = (
     *("ping", "scan-folder", "upload-dicom", "collect-log"),
     *("list-printers", "print-report", "burn-disc", "query-ris", "send-oru"),
 )
+UPDATE = "update"
+"""Known, and allowed only where agent.toml says so: it replaces the program."""
 
 Check = Callable[[Any], Any]
 """Takes what TOML gave and returns the value to keep; raises ValueError with plain words."""
@@ -254,9 +257,15 @@ def several_lines(value: Any) -> str:
     return value
 
 
+def release_key(value: Any) -> str:
+    """Base64 of an Ed25519 public key."""
+    release.public_key(text(value))
+    return str(value)
+
+
 def command(value: Any) -> str:
-    if value not in COMMANDS:
-        raise ValueError(f"knows only these commands: {', '.join(COMMANDS)}")
+    if value not in (*COMMANDS, UPDATE):
+        raise ValueError(f"knows only these commands: {', '.join((*COMMANDS, UPDATE))}")
     return str(value)
 
 
@@ -699,6 +708,20 @@ class OruSection:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateSection:
+    """`[update]`"""
+
+    keys: tuple[str, ...] = option(
+        "Public keys whose releases may be installed, as `release.py new-key` prints them. "
+        "Needed where `update` is allowed.",
+        "list",
+        texts(release_key),
+        (),
+    )
+    max_mb: int = option("Larger releases are refused.", "integer", whole(1, 200), 100)
+
+
 SECTIONS: dict[str, type[Any]] = {
     "agent": AgentSection,
     "portal": PortalSection,
@@ -715,6 +738,7 @@ SECTIONS: dict[str, type[Any]] = {
     "databases": DatabaseSection,
     "queries": QuerySection,
     "oru": OruSection,
+    "update": UpdateSection,
 }
 REPEATED = frozenset({"folders", "relay", "drives", "scanners", "databases", "queries", "oru"})
 

@@ -28,8 +28,8 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     class Meta:
         model = Agent
         fields = (
-            *("id", "site", "name", "state", "is_online", "version", "platform", "capabilities"),
-            *("allowed_commands", "queue_length", "folders", "printers", "drives"),
+            *("id", "site", "name", "state", "is_online", "version", "release_seq", "platform"),
+            *("capabilities", "allowed_commands", "queue_length", "folders", "printers", "drives"),
             *("scanners", "last_errors"),
             *("connected_at", "last_seen_at", "silent_since"),
         )

@@ -47,16 +47,51 @@ def record(
     No patient text in `detail`. Runs in the caller's transaction: the event stands or falls with
     the change.
     """
-    from django.utils import timezone
+    record_together(
+        [
+            event(
+                action,
+                actor=actor,
+                patient=patient,
+                study=study,
+                site=site,
+                outcome=outcome,
+                detail=detail,
+                address=address,
+                session_key=session_key,
+            )
+        ]
+    )
 
+
+def record_together(events: list[tuple[Any, ...]]) -> None:
+    """Append several of what `event` made, in their order, in the caller's transaction."""
     from pacs import statements
     from pacs.audit.models import AuditEvent
+
+    statements.insert(AuditEvent, COLUMNS, events)
+
+
+def event(
+    action: str,
+    *,
+    actor: Any = None,
+    patient: Any = None,
+    study: Any = None,
+    site: Any = None,
+    outcome: str = "ok",
+    detail: dict[str, Any] | None = None,
+    address: str = "",
+    session_key: str = "",
+) -> tuple[Any, ...]:
+    """The values of COLUMNS of an event that is not yet written."""
+    from django.utils import timezone
 
     if site is None and study is not None and not isinstance(study, int):
         site = study.site_id
     if patient is None and study is not None and not isinstance(study, int):
         patient = study.patient_ref_id
-    event = (
+    return (
         timezone.now(),
         action,
         outcome,
@@ -69,7 +104,6 @@ def record(
         _digest(session_key),
         detail or {},
     )
-    statements.insert(AuditEvent, COLUMNS, [event])
 
 
 def _digest(session_key: str) -> str:

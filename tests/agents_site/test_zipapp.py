@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.site import config
+from agents.site import VERSION, config
 from studies.demo import synth
 from tests.agents_site.disc_portal import DiscPortal
 from tests.agents_site.running import CHECKOUT, RunningAgent
@@ -51,6 +51,11 @@ def test_runs_by_itself(zipapp: Path, tmp_path: Path) -> None:
             assert portal.result(portal.command("ping")).outcome == "done"
             # A disc's directory is made by a process of its own, out of the same file.
             assert portal.result(portal.burn(), 60).outcome == "done"
+            env = {"PATH": os.defpath, "SHIV_ROOT": str(agent.folder / "unpacked")}
+            tested = subprocess.run(
+                agent.command("--self-test"), env=env, capture_output=True, text=True, timeout=60
+            )
+            assert tested.stdout.splitlines() == [VERSION], tested.stderr
     unpacked = {path.name for path in (tmp_path / "agent" / "unpacked").glob("*/site-packages/*")}
     assert {"aiohttp", "pydicom", "serial"} <= unpacked
     assert not {"django", "numpy"} & unpacked
@@ -71,7 +76,7 @@ def test_the_sample_configuration_is_a_good_one(tmp_path: Path) -> None:
         if " = " in line or line.lstrip("# ").startswith("[")
     )
     pins = '"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="'
-    every = every.replace('"...="', pins).replace('after = "leave"\n', "")
+    every = every.replace('"...="', pins).replace('"..."', pins).replace('after = "leave"\n', "")
     every = every.replace('"<64 digits>"', f'"{"0" * 64}"').replace('device = "/dev/sr0"\n', "")
     read = config.parse(every)
     assert read.relay[0].name == "orthanc"

@@ -100,7 +100,9 @@ def test_the_description_is_valid_and_whole() -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
     paths = set(described()["paths"])
     addresses = {
-        f"/{pattern}".replace("<int:pk>", "{id}").replace("<int:cid>", "{cid}")
+        f"/{pattern}".replace("<int:pk>", "{id}")
+        .replace("<int:cid>", "{cid}")
+        .replace("<int:seq>", "{seq}")
         for pattern in _patterns(get_resolver().url_patterns)
         if pattern.startswith("api/")
     }
@@ -160,7 +162,7 @@ def test_answers_are_as_described(
     )
     @given(case=schema[path][method].as_strategy())
     def ask(case: Any) -> None:
-        if existing:
+        if existing and "/agents/release/" not in path:
             _put(case, path, real)
         response = case.call(
             base_url=portal.stack.base_url, headers=headers, session=session, timeout=30
@@ -170,7 +172,8 @@ def test_answers_are_as_described(
 
     ask()
     assert asked
-    if existing and method == "GET":
+    # Releases are for agents' keys: a person is answered 401 for all of them.
+    if existing and method == "GET" and "/agents/release/" not in path:
         assert 200 in asked or 304 in asked, asked
 
 
