@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone
 
 from agents import commands, protocol
-from agents.consumers import _as_message, _take
+from agents.consumers import _as_message
 from agents.models import Agent, AgentCommand, AgentKey, CommandState, digest_of
-from agents.printing import documents, release
+from agents.printing import documents, orders, release
 from agents.printing.documents import Printable
 from agents.printing.models import PrintOrder, PrintToken
 from pacs.accounts.models import Membership
@@ -83,7 +83,8 @@ def command(agent: Agent, radiologist: Any, reports: Reports) -> AgentCommand:
 
 def sent(agent: Agent, *, again: bool = False) -> protocol.Command:
     """The command as it goes to the agent."""
-    (send, _, tickets) = _take(agent, again)
+    send, _ = commands.take(agent, again=again)
+    tickets = orders.tickets(send)
     (one,) = send
     return protocol.decode(protocol.encode(_as_message(one, tickets.get(one.pk))))  # type: ignore[return-value]
 
@@ -360,8 +361,6 @@ def test_the_test_page(agent: Agent, technician: Any, site: Any) -> None:
 
 
 def test_old_tokens_are_dropped(command: AgentCommand, agent: Agent) -> None:
-    from agents.printing import orders
-
     sent(agent)
     orders.forget()
     assert PrintToken.objects.count() == 1

@@ -40,7 +40,7 @@ def program(path: Path, version: str, *, broken: str = "", padding: int = 0) -> 
     agents = CHECKOUT / "agents"
     files = [agents / name for name in ("__init__.py", "protocol.py", "release.py")]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
-        for file in [*files, *sorted((agents / "site").glob("*.py"))]:
+        for file in [*files, *sorted((agents / "site").rglob("*.py"))]:
             name = file.relative_to(CHECKOUT)
             text = file.read_text()
             if name == Path("agents/site/__init__.py"):
