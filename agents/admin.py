@@ -15,6 +15,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from agents import keys, wake
+from agents import release_admin as release_admin
 from agents.errors import NotPossible
 from agents.models import (
     Agent,

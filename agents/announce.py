@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from agents.models import Agent, AgentCommand
 from pacs import events
@@ -65,8 +67,8 @@ def together() -> Iterator[None]:
         yield
     finally:
         _local.moved = outer
-    for each in sorted(moved):
-        _publish(each)
+    for site, found in itertools.groupby(sorted(moved), key=lambda each: each[0]):
+        events.publish_together(site, [_event(each) for each in found])
     with _lock:
         _steps.difference_update(moved)
 
@@ -80,8 +82,12 @@ def _tell(moved: _Moved) -> None:
 
 
 def _publish(moved: _Moved) -> None:
-    site, agent, command = moved
+    type, extra = _event(moved)
+    events.publish(type, site=moved[0], **extra)
+
+
+def _event(moved: _Moved) -> tuple[str, dict[str, Any]]:
+    _, agent, command = moved
     if command:
-        events.publish("command.changed", site=site, agent=agent, command=command)
-    else:
-        events.publish("agent.changed", site=site, agent=agent)
+        return "command.changed", {"agent": agent, "command": command}
+    return "agent.changed", {"agent": agent}

@@ -15,6 +15,7 @@ from django.utils import timezone
 from agents import admission, commands, protocol, reception
 from agents.hub import REGISTER_WITHIN, REPLACED, hub
 from agents.models import Agent, AgentCommand
+from agents.printing import orders
 from agents.protocol import ProtocolError
 from pacs.accounts.addresses import address_of
 
@@ -91,20 +92,28 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if self.is_over:
             return
         self.heard_at = time.monotonic()
+        ref = ""
         try:
             message = protocol.decode(text_data if text_data is not None else bytes_data or b"")
+            ref = getattr(message, "id", "")
             await self._take(message)
         except ProtocolError as error:
             await self._answer_error(error)
         except Exception as error:
             # What an agent sends must not end its connection; it sends again what was not taken.
             log.exception("agent message failed", agent=self.agent.pk, error=type(error).__name__)
-            await self._say(protocol.Error(code="portal", message="The portal had a fault."))
+            words = "The portal had a fault."
+            await self._say(protocol.Error(code="portal", message=words, ref=ref))
 
     def wake(self) -> None:
         """There may be commands."""
         if not self.is_over:
             self._start(self._deliver(again=False))
+
+    def news(self, of: str) -> None:
+        """There is something new for the agent to fetch."""
+        if not self.is_over and self.is_registered:
+            self._start(self._say(protocol.News(of=of)))
 
     async def _take(self, message: protocol.Message) -> None:
         if isinstance(message, protocol.Error):
@@ -178,9 +187,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     async def _deliver(self, *, again: bool) -> None:
         async with self.delivering:
-            send, stop = await hub().batch.run(_take, self.agent, again)
+            send, stop = await hub().batch.run(commands.take_one, self.agent, again)
+            prints = [each for each in send if each.type == protocol.PRINT_REPORT]
+            tickets = await hub().batch.run(orders.tickets, prints) if prints else {}
             for command in send:
-                await self._say(_as_message(command))
+                await self._say(_as_message(command, tickets.get(command.pk)))
             for command in stop:
                 await self._say(
                     protocol.Cancel(id=str(command.pk), idempotency_key=command.idempotency_key)
@@ -220,11 +231,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
             log.warning("commands not sent", agent=self.agent.pk, error=type(error).__name__)
 
 
-def _take(agent: Agent, again: bool) -> tuple[list[AgentCommand], list[AgentCommand]]:
-    return commands.take(agent, again=again)
-
-
-def _as_message(command: AgentCommand) -> protocol.Command:
+def _as_message(command: AgentCommand, ticket: protocol.Ticket | None) -> protocol.Command:
     left = (command.expires_at - timezone.now()).total_seconds()
     requester = command.requester
     return protocol.Command(
@@ -235,6 +242,7 @@ def _as_message(command: AgentCommand) -> protocol.Command:
         ttl=max(0, int(left)),
         expires_at=command.expires_at,
         requester=requester.username if requester else "",
+        document=ticket,
     )
 
 

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from channels.layers import get_channel_layer
 
-from agents import admission, announce, reception, wake
-from agents.batch import Batch
+from agents import admission, announce, commands, reception, wake
+from agents.batch import Batch, Together
 from agents.models import Agent, AgentCommand, CommandState
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ CHUNK = 5000
 REVOKED = 4403
 REPLACED = 4409
 TIMED_OUT = 4408
+TOGETHER: dict[Callable[..., Any], Together] = {
+    commands.take_one: commands.take_together,
+    commands.accepted: commands.accepted_together,
+    commands.ended: commands.ended_together,
+}
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
 
 
@@ -55,7 +61,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self.batch = Batch()
+        self.batch = Batch(TOGETHER)
 
     def enter(self, consumer: AgentConsumer) -> None:
         self.connections[consumer.token] = consumer
@@ -131,6 +137,8 @@ class Hub:
             consumer.wake()
         elif event["what"] == "replaced" and event["connection"] != consumer.token:
             await self._check_replaced([consumer])
+        elif event["what"] == "news":
+            consumer.news(event["of"])
         elif event["what"] == "access":
             await self._check_access([consumer])
 
@@ -196,11 +204,14 @@ def _waiting() -> list[int]:
 
 
 def _connections(agent_ids: list[int]) -> dict[int, str]:
+    """The connection that each agent has by the database."""
     found: dict[int, str] = {}
-    for start in range(0, len(agent_ids), CHUNK):
+    if len(agent_ids) > admission.FEW:
         found.update(
-            Agent.objects.filter(pk__in=agent_ids[start : start + CHUNK]).values_list(
-                "pk", "connection"
-            )
+            Agent.objects.exclude(connection="").order_by().values_list("pk", "connection")
         )
+    rest = [number for number in agent_ids if number not in found]
+    for start in range(0, len(rest), CHUNK):
+        rows = Agent.objects.filter(pk__in=rest[start : start + CHUNK]).order_by()
+        found.update(rows.values_list("pk", "connection"))
     return found

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -97,11 +98,15 @@ class Agent(models.Model):
     )
 
     version = models.CharField(max_length=40, blank=True, editable=False)
+    # The signed release that runs; 0 for a program that was installed by hand.
+    release_seq = models.BigIntegerField(default=0, editable=False)
     platform = models.CharField(max_length=120, blank=True, editable=False)
     capabilities = models.JSONField(default=list, editable=False)
     queue_length = models.BigIntegerField(default=0, editable=False)
     folders = models.JSONField(default=list, editable=False)
     printers = models.JSONField(default=list, editable=False)
+    drives = models.JSONField(default=list, editable=False)
+    scanners = models.JSONField(default=list, editable=False)
     last_errors = models.JSONField(default=list, editable=False)
 
     connection = models.CharField(max_length=36, blank=True, editable=False)
@@ -213,6 +218,7 @@ class CommandKind(models.TextChoices):
     LIST_PRINTERS = protocol.LIST_PRINTERS, "List printers"
     PRINT_REPORT = protocol.PRINT_REPORT, "Print"
     QUERY_RIS = protocol.QUERY_RIS, "Ask the RIS"
+    SEND_ORU = protocol.SEND_ORU, "Send a report to the HIS"
     BURN_DISC = protocol.BURN_DISC, "Burn a disc"
     COLLECT_LOG = protocol.COLLECT_LOG, "Collect the log"
     UPDATE = protocol.UPDATE, "Update"
@@ -276,6 +282,58 @@ class AgentCommand(models.Model):
         return self.state in OPEN
 
 
+class AgentRelease(models.Model):
+    """A program for agents, signed elsewhere; agents.releases makes and reads it.
+
+    `envelope` is the signed manifest as it came; the rest of the columns are what it says.
+    """
+
+    seq = models.BigIntegerField(unique=True)
+    version = models.CharField(max_length=40)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    key = models.CharField(max_length=16)
+    expires_at = models.DateTimeField()
+    envelope = models.TextField()
+    published_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-seq"]
+
+    def __str__(self) -> str:
+        return f"{self.version} (release {self.seq})"
+
+    @property
+    def is_offered(self) -> bool:
+        return self.withdrawn_at is None and self.expires_at > timezone.now()
+
+
+class AgentRollout(models.Model):
+    """Agents that are to take a release by themselves: of a site or all, some or a share."""
+
+    release = models.ForeignKey(AgentRelease, on_delete=models.PROTECT, related_name="rollouts")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, null=True, blank=True, help_text="Empty: every site."
+    )
+    agents = models.ManyToManyField(
+        Agent, blank=True, help_text="These alone. Empty: all agents of the site."
+    )
+    percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text="Share of these agents; raising it adds to those that had it.",
+    )
+    paused = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"roll-out {self.pk} of {self.release}"
+
+
 class EventQuerySet(OfSitesQuerySet):
     """Events by the sites of their agents."""
 
@@ -294,6 +352,10 @@ class AgentEvent(models.Model):
         UPLOAD_COMPLETE = protocol.UPLOAD_COMPLETE, "Upload complete"
         SCAN = protocol.SCAN, "Code read"
         PRINTER_STATE = protocol.PRINTER_STATE, "Printer"
+        HL7 = protocol.HL7, "HL7 message"
+        MPPS = protocol.MPPS, "Procedure step"
+        UPDATE_DONE = protocol.UPDATE_DONE, "Updated"
+        UPDATE_FAILED = protocol.UPDATE_FAILED, "Not updated"
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="events")
     event_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 -- NULLs are not unique
@@ -312,3 +374,47 @@ class AgentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+class PairingQuerySet(OfSitesQuerySet):
+    """Pairings by the sites of their agents."""
+
+    def current(self) -> PairingQuerySet:
+        return self.filter(ended_at=None)
+
+
+class ScannerPairing(models.Model):
+    """What a scanner reads goes to one browser session: the newest that took it.
+
+    Only a digest of the session's key is kept.
+    """
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="pairings")
+    scanner = models.CharField(max_length=60)
+    session_digest = models.CharField(max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    paired_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = PairingQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["agent", "scanner"],
+                condition=Q(ended_at=None),
+                name="scanner_paired_once",
+            ),
+            models.UniqueConstraint(
+                fields=["session_digest"],
+                condition=Q(ended_at=None),
+                name="session_has_one_scanner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"pairing {self.pk}"
+
+
+# Models of this app that have a package of their own.
+from agents.printing.models import PrintOrder, PrintToken  # noqa: E402, F401

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from agents import protocol
 from agents.models import Agent
+from agents.printing import documents
 from pacs.accounts.models import Role, Scope
 from pacs.accounts.permissions import principal
 from pacs.accounts.principal import Principal
@@ -22,21 +23,20 @@ ROLES: dict[str, frozenset[Role]] = {
     protocol.SCAN_FOLDER: HANDS,
     protocol.UPLOAD_DICOM: HANDS,
     protocol.LIST_PRINTERS: HANDS,
-    protocol.PRINT_REPORT: frozenset({Role.RADIOLOGIST, Role.SITE_ADMIN}),
+    protocol.PRINT_REPORT: EVERYONE,
     protocol.QUERY_RIS: EVERYONE,
+    protocol.SEND_ORU: ADMINISTRATORS,
     protocol.BURN_DISC: EVERYONE,
     protocol.COLLECT_LOG: ADMINISTRATORS,
     protocol.UPDATE: ADMINISTRATORS,
 }
 
 
-def may_command(who: Principal, agent: Agent, command: str, params: Any = None) -> bool:
-    """Whether the role at the agent's site allows the command. A test page is no report."""
+def may_command(who: Principal, agent: Agent, command: str) -> bool:
+    """Whether the role at the agent's site allows the command."""
     if who.is_superuser:
         return command in ROLES
     roles = ROLES.get(command, frozenset())
-    if command == protocol.PRINT_REPORT and isinstance(params, dict) and params.get("testPage"):
-        roles = EVERYONE
     return any((agent.site_id, role.value) in who.roles for role in roles)
 
 
@@ -46,8 +46,13 @@ def reaches_subjects(who: Principal, agent: Agent, command: str, params: dict[st
         wanted = set(params["studyIds"])
         found = Study.objects.visible_to(who).filter(site=agent.site_id, pk__in=wanted)
         return found.count() == len(wanted)
-    # No reports yet: there is none that anybody may print.
-    return command != protocol.PRINT_REPORT or params["reportId"] is None
+    if command == protocol.PRINT_REPORT and params["reportId"] is not None:
+        # Where there are no reports at all, the command itself says so.
+        if not documents.is_known(documents.REPORT):
+            return True
+        report = documents.find(documents.REPORT, params["reportId"], who)
+        return report is not None and report.site == agent.site_id
+    return True
 
 
 class SeesAgents(BasePermission):

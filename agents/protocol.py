@@ -33,6 +33,7 @@ UPLOAD_DICOM = "upload-dicom"
 LIST_PRINTERS = "list-printers"
 PRINT_REPORT = "print-report"
 QUERY_RIS = "query-ris"
+SEND_ORU = "send-oru"
 BURN_DISC = "burn-disc"
 COLLECT_LOG = "collect-log"
 UPDATE = "update"
@@ -41,7 +42,12 @@ UPLOAD_COMPLETE = "upload-complete"
 SCAN = "scan"
 PRINTER_STATE = "printer-state"
 HL7 = "hl7"
-EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7)
+MPPS = "mpps"
+UPDATE_DONE = "update-done"
+UPDATE_FAILED = "update-failed"
+EVENTS = (UPLOAD_COMPLETE, SCAN, PRINTER_STATE, HL7, MPPS, UPDATE_DONE, UPDATE_FAILED)
+
+ORDERS = "orders"
 
 DONE = "done"
 FAILED = "failed"
@@ -225,6 +231,32 @@ class Printer:
     accepting: bool = _of(_flag, default=True)
     reason: str = _of(_text(300), default="")
     is_default: bool = _of(_flag, default=False)
+    trays: tuple[str, ...] = _of(_many(_text(60, 1), 40), default=())
+    duplex: bool = _of(_flag, default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a print command's document is fetched with, once; and what it must then be."""
+
+    token: str = _of(_text(100, 1))
+    sha256: str = _of(_text(64, 64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """Where an agent makes discs: a burner ("drive"), or a "folder" for their images."""
+
+    name: str = _of(_text(60, 1))
+    kind: str = _of(_text(20), default="drive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """A reader of bar codes or tags; `state` is "ok" or the reason in plain words."""
+
+    name: str = _of(_text(60, 1))
+    state: str = _of(_text(200), default="ok")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +270,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Agent: the first message. `protocols` are the versions of this protocol that it speaks."""
+    """Agent: the first message. `protocols` are the versions of this protocol that it speaks,
+    `release` the number of the signed release that runs, 0 for what was installed by hand.
+    """
 
     TYPE: ClassVar[str] = "register"
 
@@ -246,6 +280,7 @@ class Register:
     protocols: tuple[int, ...] = _of(_many(_whole(1, 1000), 20), default=(VERSION,))
     platform: str = _of(_text(120), default="")
     capabilities: tuple[str, ...] = _of(_many(_text(40, 1), 50), default=())
+    release: int = _of(_whole(0, 2**53), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +310,8 @@ class Heartbeat:
     queue_length: int = _of(_whole(), default=0)
     folders: tuple[Folder, ...] = _of(_many(_struct(Folder), 100), default=())
     printers: tuple[Printer, ...] = _of(_many(_struct(Printer), 200), default=())
+    drives: tuple[Drive, ...] = _of(_many(_struct(Drive), 50), default=())
+    scanners: tuple[Scanner, ...] = _of(_many(_struct(Scanner), 100), default=())
     last_errors: tuple[Problem, ...] = _of(_many(_struct(Problem), 20), default=())
 
 
@@ -284,7 +321,7 @@ class Command:
 
     `ttl` is what is left in seconds when the message is sent: it holds whatever the agent's clock
     says. `command` is the command's type, `params` as `check_params` gives them. `requester` names
-    the person for the agent's own log.
+    the person for the agent's own log. `document` comes with print-report alone.
     """
 
     TYPE: ClassVar[str] = "command"
@@ -296,6 +333,7 @@ class Command:
     expires_at: datetime = _of(_moment)
     params: dict[str, Any] = _of(_object, default_factory=dict)
     requester: str = _of(_text(200), default="")
+    document: Ticket | None = _of(_optional(_struct(Ticket)), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,8 +391,9 @@ class Result:
 class Event:
     """Agent: something happened at the site. `id` is the agent's own, new for each event.
 
-    `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code`; printer-state as
-    `Printer`; hl7 `message`.
+    `data` by `event`: upload-complete `file`, `outcome`; scan `scanner`, `code` and `age`, the
+    seconds since it was read; printer-state as `Printer`; hl7 and mpps as agents.ris reads them;
+    update-done and update-failed `version`, `seq`, `reason`.
     """
 
     TYPE: ClassVar[str] = "event"
@@ -363,6 +402,15 @@ class Event:
     event: str = _of(_text(40, 1))
     at: datetime = _of(_moment)
     data: dict[str, Any] = _of(_object, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Portal: there is something new to fetch, by REST: `orders`. Never answered."""
+
+    TYPE: ClassVar[str] = "news"
+
+    of: str = _of(_text(40, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +434,7 @@ Message = (
     | Progress
     | Result
     | Event
+    | News
     | Error
 )
 MESSAGES: dict[str, type[Any]] = {
@@ -400,6 +449,7 @@ MESSAGES: dict[str, type[Any]] = {
         Progress,
         Result,
         Event,
+        News,
         Error,
     )
 }
@@ -442,6 +492,17 @@ COMMANDS: dict[str, CommandKind] = {
         params={
             "name": _Param(check=_text(80, 1), required=True),
             "params": _Param(check=_object, default={}),
+        }
+    ),
+    SEND_ORU: CommandKind(
+        params={
+            "receiver": _Param(check=_text(60, 1), required=True),
+            "controlId": _Param(check=_text(20, 1), required=True),
+            "report": _Param(check=_object, required=True),
+            "text": _Param(check=_text(100_000), default=""),
+            "pdf": _Param(check=_text(160_000), default=""),
+            "pdfPath": _Param(check=_text(300), default=""),
+            "pdfSha256": _Param(check=_text(64), default=""),
         }
     ),
     BURN_DISC: CommandKind(

@@ -11,12 +11,15 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import announce, protocol, wake
+from agents import announce, protocol, ris, scans, wake
 from agents.models import Agent, AgentEvent, AgentState
 from agents.protocol import ProtocolError
-from pacs import events
 
-STORED_EVENTS = (protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE)
+STORED_EVENTS = (
+    *(protocol.UPLOAD_COMPLETE, protocol.SCAN, protocol.PRINTER_STATE),
+    *(protocol.UPDATE_DONE, protocol.UPDATE_FAILED),
+    *ris.EVENTS,
+)
 # Data of an event beyond this is no file name, code or printer.
 MAX_EVENT_DATA = 16 * 1024
 
@@ -38,6 +41,7 @@ def register(agent: Agent, connection: str, message: protocol.Register) -> proto
             silent_since=None,
             silence_mailed_at=None,
             version=message.version,
+            release_seq=message.release,
             platform=message.platform,
             capabilities=list(message.capabilities),
         )
@@ -80,7 +84,10 @@ def state_of(message: protocol.Heartbeat) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(message), default=str))
     return {
         name: plain[name]
-        for name in ("version", "queue_length", "folders", "printers", "last_errors")
+        for name in (
+            *("version", "queue_length", "folders", "printers", "drives", "scanners"),
+            "last_errors",
+        )
     }
 
 
@@ -111,14 +118,19 @@ def seen(agent_ids: list[int]) -> None:
 def happened(agent: Agent, message: protocol.Event) -> None:
     """Keep an event once; the agent sends it until it is told that it is kept.
 
-    Raises ProtocolError "unknown-event" for what the portal does not take (yet).
+    Raises ProtocolError "unknown-event" for what the portal does not take (yet), "field" for a
+    scan that is none.
     """
     if message.event not in STORED_EVENTS:
         raise ProtocolError("unknown-event", "The portal takes no such events.", message.id)
-    if len(json.dumps(message.data)) > MAX_EVENT_DATA:
+    is_ris = message.event in ris.EVENTS
+    if len(json.dumps(message.data)) > (ris.MAX_DATA if is_ris else MAX_EVENT_DATA):
         raise ProtocolError("too-large", "The event's data is too large.", message.id)
     try:
         with transaction.atomic():
+            if message.event == protocol.SCAN:
+                scans.received(agent, message)
+                return
             row = AgentEvent.objects.create(
                 agent=agent,
                 event_id=message.id,
@@ -126,10 +138,12 @@ def happened(agent: Agent, message: protocol.Event) -> None:
                 at=_believable(message.at),
                 data=message.data,
             )
-            if message.event == protocol.SCAN:
-                events.publish("scan.read", site=agent.site_id, agent=agent.pk, event=row.pk)
-            else:
-                announce.agent_changed(agent)
+            if is_ris:
+                outcomes = ris.apply(agent, message.event, message.data)
+                AgentEvent.objects.filter(pk=row.pk).update(
+                    data={**message.data, "outcomes": outcomes}
+                )
+            announce.agent_changed(agent)
     except IntegrityError:
         if not AgentEvent.objects.filter(agent=agent, event_id=message.id).exists():
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, pages
+from agents.views import api, discs, document, pages, print_dialog, releases, scanners, worklist
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -13,7 +13,14 @@ urlpatterns = [
     path("agents/<int:pk>/commands/<int:cid>/", pages.command, name="agent-command"),
     path("agents/<int:pk>/commands/<int:cid>/cancel/", pages.cancel, name="agent-cancel"),
     path("api/agents/enrol/", api.EnrolView.as_view(), name="api-agent-enrol"),
+    path("api/agents/worklist/", worklist.WorklistView.as_view(), name="api-agent-worklist"),
     path("api/agents/", api.AgentListView.as_view(), name="api-agents"),
+    path("api/agents/release/", releases.ReleaseView.as_view(), name="agent-release"),
+    path(
+        "api/agents/release/<int:seq>/file",
+        releases.ReleaseFileView.as_view(),
+        name="agent-release-file",
+    ),
     path("api/agents/<int:pk>/", api.AgentView.as_view(), name="api-agent"),
     path("api/agents/<int:pk>/commands/", api.CommandListView.as_view(), name="api-commands"),
     path("api/agents/<int:pk>/commands/<int:cid>/", api.CommandView.as_view(), name="api-command"),
@@ -22,6 +29,18 @@ urlpatterns = [
         api.CancelView.as_view(),
         name="api-command-cancel",
     ),
+    path(
+        "api/agents/commands/<int:cid>/document/",
+        document.PrintDocumentView.as_view(),
+        name="api-print-document",
+    ),
+    path("print/<str:kind>/<int:number>/", print_dialog.print_dialog, name="print-dialog"),
+    path("api/agents/commands/<int:cid>/images/", discs.DiscImagesView.as_view()),
+    path("api/agents/commands/<int:cid>/images/<int:pk>/", discs.DiscImageView.as_view()),
+    path("studies/<int:pk>/disc/", discs.dialog, name="disc-dialog"),
+    path("scanners/", scanners.dialog, name="scanners"),
+    path("scanners/mine/", scanners.mine, name="scanner-mine"),
+    path("scanners/scans/<int:pk>/", scanners.scan, name="scanner-scan"),
     path("api/local-command", api.ShortFormView.as_view(), name="local-command"),
     path("api/local-agent/command", api.ShortFormView.as_view(), name="local-agent-command"),
 ]

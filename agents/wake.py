@@ -33,6 +33,12 @@ def replaced(agent_id: int, connection: str) -> None:
     _send(agent_id, what="replaced", connection=connection)
 
 
+def news(agent_id: int, of: str) -> None:
+    """There is something new for the agent to fetch. After the commit; a lost call is made up for
+    by the agent, which asks by itself."""
+    _send(agent_id, what="news", of=of)
+
+
 def _send(agent_id: int, **message: Any) -> None:
     event = {"agent": agent_id, **message}
 

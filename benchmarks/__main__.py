@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -14,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import arrival, qido, rendered, retrieval, stow, worklist
+from benchmarks import agents, arrival, qido, rendered, retrieval, stow, uploads, worklist
 from benchmarks.http import Row
 from studies.demo import synth
+from tests.servers.portal import Portal
 from tests.servers.stack import Stack
 from tests.servers.uvicorn import DataPlaneProcesses
 
@@ -91,6 +93,13 @@ def measure_worklist(bench: Bench) -> Found:
     return worklist.measure(bench.stack, bench.cookie, bench.slug)
 
 
+def measure_agents(bench: Bench) -> Found:
+    agents.more_files()
+    return asyncio.run(agents.measure(Portal(bench.stack), 2000, 50)) | uploads.measure(
+        bench.folder / "uploads"
+    )
+
+
 PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] = {
     "arrival": (measure_arrival, arrival.table_rows),
     "retrieval": (measure_retrieval, retrieval.table_rows),
@@ -98,6 +107,10 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "stow": (measure_stow, stow.table_rows),
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
+    "agents": (
+        measure_agents,
+        lambda found: agents.table_rows(found) + uploads.table_rows(found),
+    ),
 }
 
 

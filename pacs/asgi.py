@@ -8,12 +8,18 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from pacs.request_threads import RequestThreads
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacs.settings.development")
-pages = get_asgi_application()
+pages = RequestThreads(get_asgi_application())
 
 # The event loop reads and writes sockets while threads parse images. At every system call it waits
 # for its turn, by default up to 5 ms: STOW-RS is some 40 % faster so.
 sys.setswitchinterval(0.0005)
+
+from pacs.memory import keep_freed  # noqa: E402
+
+keep_freed()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import path  # noqa: E402

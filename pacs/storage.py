@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from django.utils.deconstruct import deconstructible
 class DurableFileSystemStorage(FileSystemStorage):
     """Django's file storage whose `save` returns only when bytes and name are on the disk.
 
+    `place` and `settle` are its two halves, for who writes many files before anybody is told.
+
     A name that exists is kept as it is: the archive's keys are content addresses, so the same
     name means the same bytes.
     """
@@ -23,15 +27,22 @@ class DurableFileSystemStorage(FileSystemStorage):
         return name
 
     def _save(self, name: str, content: Any) -> str:
+        self.place(name, content.chunks(1 << 20), content.size)
+        self.settle([name])
+        return name
+
+    def place(self, name: str, chunks: Iterable[bytes], size: int) -> None:
+        """Write a file. Its bytes are on the disk when this returns, its name after `settle`."""
         target = Path(self.path(name))
-        if target.exists() and target.stat().st_size == content.size:
-            return name
+        with contextlib.suppress(FileNotFoundError):
+            if target.stat().st_size == size:
+                return
         self._make_directory(target.parent)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
         try:
             with os.fdopen(descriptor, "wb") as handle:
-                for chunk in content.chunks(1 << 20):
+                for chunk in chunks:
                     handle.write(chunk)
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -39,8 +50,11 @@ class DurableFileSystemStorage(FileSystemStorage):
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        self._sync_directory(target.parent)
-        return name
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Have the names of placed files on the disk: one fsync a folder, however many files."""
+        for directory in sorted({os.path.dirname(self.path(name)) for name in names}):  # noqa: PTH120
+            self._sync_directory(Path(directory))
 
     def _make_directory(self, directory: Path) -> None:
         if directory.is_dir():

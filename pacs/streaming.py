@@ -12,10 +12,13 @@ import time
 from typing import Any
 
 import daphne.http_protocol
-from twisted.internet import reactor
+from twisted.internet import reactor, tcp
 
 READ = 256 * 1024
 """Bytes of one read of the socket while a body comes in; Twisted's 64 KB cost more turns."""
+
+SENT = 1024 * 1024
+"""Bytes of one write to the socket; Twisted's 128 KB cost a turn of the event loop each."""
 
 QUEUED = 16
 """Messages, each of at most one read of the socket, before the socket is read no more."""
@@ -124,4 +127,5 @@ class StreamingRequest(daphne.http_protocol.WebRequest):  # type: ignore[misc]
 
 def stream_bodies() -> None:
     """Let Daphne's connections make these requests from now on."""
+    tcp.Server.SEND_LIMIT = SENT
     daphne.http_protocol.WebRequest = StreamingRequest

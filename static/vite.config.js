@@ -11,6 +11,7 @@ const entries = {
   worklist: "src/worklist/main.js",
   sends: "src/sends/main.js",
   agents: "src/agents/main.js",
+  print: "src/print/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

@@ -21,6 +21,7 @@ from pacs.accounts.models import Membership, Role, User
 from pacs.accounts.scoped_admin import ScopedAdmin, is_superuser, sites_of
 from studies import archive
 from studies.models import OrthancServer, QuarantinedFile, Study, StudyGrant
+from studies.orders.admin import OrderedFilter
 
 log = structlog.get_logger(__name__)
 SUMMARY_LIMIT = 64 * 2**20
@@ -185,6 +186,7 @@ class StudyAdmin(ScopedAdmin):
         "arrival",
         "reading_state",
         "priority",
+        OrderedFilter,
         ("site", admin.RelatedOnlyFieldListFilter),
     )
     search_fields = ("=study_instance_uid", "=accession_number", "=patient_id")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
+from pacs.storage import DurableFileSystemStorage
 from studies.dicom.payload import Payload
 
 
@@ -39,15 +41,28 @@ class _PayloadFile(File):  # type: ignore[type-arg]
 
 
 def put(payload: Payload, *, site_id: int, sha256: str) -> str:
-    """Store the bytes durably and return their key. Repeating it is harmless."""
+    """Store the bytes and return their key. Repeating it is harmless.
+
+    They are safe after `settle`, which has to come before anybody is told.
+    """
     key = key_of(site_id, sha256)
     storage = _storage()
+    if isinstance(storage, DurableFileSystemStorage):
+        storage.place(key, payload.pieces(), len(payload))
+        return key
     if not isinstance(storage, FileSystemStorage) and storage.exists(key):
         return key
     saved = storage.save(key, _PayloadFile(payload))
     if saved != key:
         raise RuntimeError("the archive's storage renames; it must keep names as they are")
     return key
+
+
+def settle(keys: Iterable[str]) -> None:
+    """Return when the files under these keys would survive a power cut."""
+    storage = _storage()
+    if isinstance(storage, DurableFileSystemStorage):
+        storage.settle(keys)
 
 
 def open_file(key: str) -> IO[bytes]:

@@ -11,9 +11,8 @@ def keep(path: Path, content: bytes) -> None:
     """Write a cache file. Not fsynced: losing it costs making it again."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(content)
-    except FileNotFoundError:  # housekeeping removed the empty folder in between
+    except FileNotFoundError:  # the first of its folder, or housekeeping removed the empty one
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(content)
     draft.replace(path)

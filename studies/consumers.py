@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +27,18 @@ HEARTBEAT = 10.0
 CATCH_UP_LIMIT = 200
 NOT_SIGNED_IN = 4401
 FOREIGN_ORIGIN = 4403
+
+
+Decide = Callable[[dict[str, Any], Principal], bool]
+_addressed: dict[str, Decide] = {}
+
+
+def address(type: str, decide: Decide) -> None:
+    """Events of this type go only to sessions for which `decide(event, principal)` is true.
+
+    It may ask the database. The others learn the event's number, so that they miss nothing.
+    """
+    _addressed[type] = decide
 
 
 class WorklistConsumer(AsyncJsonWebsocketConsumer):
@@ -85,8 +98,7 @@ class WorklistConsumer(AsyncJsonWebsocketConsumer):
             await self._send_missed(site, self.known.get(site, 0))
             return
         self.known[site] = seq
-        if await self._may_see(event):
-            await self.send_json(event)
+        await self._pass_on(event)
 
     async def _identify(self) -> bool:
         self.principal = await database_sync_to_async(cached_principal)(self.headers, self.cookies)
@@ -146,6 +158,17 @@ class WorklistConsumer(AsyncJsonWebsocketConsumer):
     def _granted(self, study: int) -> bool:
         return Study.objects.visible_to(self.principal).filter(pk=study).exists()
 
+    async def _pass_on(self, event: dict[str, Any]) -> None:
+        who = self.principal
+        if who is None or not await self._may_see(event):
+            return
+        decide = _addressed.get(event["type"])
+        if decide is None or await database_sync_to_async(decide)(event, who):
+            await self.send_json(event)
+            return
+        bare = {name: event[name] for name in ("v", "seq", "site", "study", "at")}
+        await self.send_json({**bare, "type": "other"})
+
     async def _may_see(self, event: dict[str, Any]) -> bool:
         if self.principal is None:
             return False
@@ -168,8 +191,7 @@ class WorklistConsumer(AsyncJsonWebsocketConsumer):
             return
         for event in missed:
             self.known[site] = max(self.known.get(site, 0), event["seq"])
-            if await self._may_see(event):
-                await self.send_json(event)
+            await self._pass_on(event)
 
     def _numbers(self) -> dict[str, int]:
         return {str(site): seq for site, seq in self.known.items()}

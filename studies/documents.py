@@ -15,10 +15,22 @@ from django.conf import settings
 from django.db.models import F, Func, JSONField, Min, Q, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
+from pacs import statements
 from studies import cachefiles
 from studies.models import MetadataDocument, Series
 
 SUFFIX = ".json.gz"
+COLUMNS = (
+    "site_id",
+    "sop_instance_uid",
+    "study_instance_uid",
+    "series_instance_uid",
+    "instance_number",
+    "body",
+)
+REPLACE = "ON CONFLICT (site_id, sop_instance_uid) DO UPDATE SET " + ", ".join(
+    f"{name} = EXCLUDED.{name}" for name in COLUMNS[2:]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +47,9 @@ class Document:
 
 def replace_many(documents: Iterable[Document]) -> None:
     """Write documents, replacing those of the same site and SOP Instance UID."""
-    MetadataDocument.objects.bulk_create(
-        [
-            MetadataDocument(
-                site_id=document.site_id,
-                study_instance_uid=document.study_instance_uid,
-                series_instance_uid=document.series_instance_uid,
-                sop_instance_uid=document.sop_instance_uid,
-                instance_number=document.instance_number,
-                body=document.body,
-            )
-            for document in documents
-        ],
-        update_conflicts=True,
-        unique_fields=["site", "sop_instance_uid"],
-        update_fields=[
-            "study_instance_uid",
-            "series_instance_uid",
-            "instance_number",
-            "body",
-        ],
-        batch_size=100,
-    )
+    rows = [[getattr(document, name) for name in COLUMNS] for document in documents]
+    if rows:
+        statements.insert(MetadataDocument, COLUMNS, rows, REPLACE)
 
 
 def get_many(site_id: int, uids: Iterable[str]) -> dict[str, Any]:

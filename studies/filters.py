@@ -74,6 +74,12 @@ DEFAULTS = {"state": "work", "date": "all"}
 MAX_WORDS = 8
 
 
+def exact_number(text: str) -> str | None:
+    """`=A4711`, as a scanner's code is searched for: the number. None for words."""
+    text = text.strip()
+    return text[1:].strip() or None if text.startswith("=") else None
+
+
 class WorklistFilter(django_filters.FilterSet):
     """The filter bar. Whatever is not understood is ignored, so an old bookmark still opens.
 
@@ -236,6 +242,8 @@ class WorklistFilter(django_filters.FilterSet):
         return queryset if self.site_ids is None else queryset.filter(site_id__in=self.site_ids)
 
     def by_text(self, queryset: StudyQuerySet, name: str, value: str) -> StudyQuerySet:
+        if (exact := exact_number(value)) is not None:
+            return queryset.filter(Q(accession_number=exact) | Q(patient_id=exact))
         candidates = searchindex.text_candidates(self.words, searchindex.FEW, connection)
         if candidates is not None:
             queryset = queryset.filter(pk__in=candidates)

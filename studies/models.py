@@ -444,4 +444,5 @@ class QuarantinedFile(models.Model):
 
 
 # Models of this app that have a package of their own.
+from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

@@ -12,6 +12,7 @@ from django.utils import timezone
 from studies import documents
 from studies.dicom.pixels.client import PixelError
 from studies.models import OrthancServer, Series
+from studies.orders import matching
 from studies.orthanc.follow import follow
 from studies.sending import deliver as sending
 from studies.services import arrival, thumbnails
@@ -75,3 +76,9 @@ def deliver_sweep() -> None:
     soon = timezone.now() + timedelta(seconds=10)
     for destination_id in sending.waiting():
         deliver.apply_async((destination_id,), expires=soon)
+
+
+@shared_task(name="studies.orders_sweep", ignore_result=True)
+def orders_sweep() -> None:
+    """Orders and studies that came at the same moment and did not see each other."""
+    matching.sweep()

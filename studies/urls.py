@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from studies.api_schema import SchemaView
-from studies.views import arrival, quarantine, send_api, sends, viewer, worklist
+from studies.views import arrival, order_api, quarantine, send_api, sends, viewer, worklist
 from studies.webhooks import OrthancWebhookView
 
 urlpatterns = [
@@ -20,6 +20,14 @@ urlpatterns = [
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
+    path("api/orders/", order_api.OrderListView.as_view(), name="api-orders"),
+    path(
+        "api/orders/unordered-studies/",
+        order_api.UnorderedView.as_view(),
+        name="api-unordered-studies",
+    ),
+    path("api/orders/<int:pk>/", order_api.OrderView.as_view(), name="api-order"),
+    path("api/orders/<int:pk>/link/", order_api.OrderLinkView.as_view(), name="api-order-link"),
     path("api/destinations/", send_api.DestinationListView.as_view(), name="destinations"),
     path("api/sends/", send_api.SendListView.as_view(), name="api-sends"),
     path("api/sends/<int:pk>/", send_api.SendView.as_view(), name="api-send"),

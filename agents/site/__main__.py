@@ -15,6 +15,7 @@ from agents.site.config import Config, ConfigError, key_file, load
 from agents.site.enrol import EnrolError, enrol
 from agents.site.handlers import audit_path
 from agents.site.log import Recent, set_up
+from agents.site.selftest import self_test
 
 WRONG_CONFIGURATION = 2
 """Exit status; systemd does not start such an agent again until it is corrected."""
@@ -38,6 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="permit plain http to a portal on this machine, for tests",
     )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="load everything, read the configuration, say the version; connects to nothing",
+    )
     parser.add_argument("--version", action="version", version=VERSION)
     given = parser.parse_args(arguments)
     try:
@@ -50,6 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
         for line in error.lines:
             say(line, sys.stderr)
         return WRONG_CONFIGURATION
+    if given.self_test:
+        self_test()
+        say(VERSION)
+        return 0
     if given.verify_audit:
         return _verify(audit_path(config.agent.state_dir))
     if given.check:
@@ -65,18 +75,17 @@ def say(line: str, to: TextIO = sys.stdout) -> None:
 def _run(config: Config) -> int:
     try:
         recent = set_up(config.agent)
-        asyncio.run(_serve(config, recent))
+        return asyncio.run(_serve(config, recent))
     except AlreadyRunningError:
         say("another agent already uses this state_dir", sys.stderr)
         return 1
     except OSError as error:
         say(f"the agent cannot start: {error}", sys.stderr)
         return 1
-    return 0
 
 
-async def _serve(config: Config, recent: Recent) -> None:
-    await Agent(config, recent).run()
+async def _serve(config: Config, recent: Recent) -> int:
+    return await Agent(config, recent).run()
 
 
 async def _check(config: Config) -> int:

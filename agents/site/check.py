@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import tempfile
 from dataclasses import dataclass
@@ -11,16 +12,19 @@ from pathlib import Path
 import aiohttp
 from websockets.exceptions import InvalidProxyStatus, InvalidStatus, WebSocketException
 
-from agents.site import roots
+from agents.site import ris, roots
 from agents.site.auditlog import AuditLog
 from agents.site.commands import Dispatcher
 from agents.site.config import Config
 from agents.site.connection import Connection, RefusedConnection, words_of
 from agents.site.database import Database
+from agents.site.disc.check import check as check_discs
 from agents.site.journal import Journal, Outbox
-from agents.site.options import FolderSection, RelaySection
+from agents.site.options import FolderSection, RelaySection, ScannerSection
+from agents.site.printing.check import printing
 from agents.site.problems import Problems
 from agents.site.relay import Orthanc, OrthancError
+from agents.site.scanners.port import SerialPort
 from agents.site.uploader import Uploader
 from agents.site.uploader import words_of as words_of_upload
 
@@ -43,8 +47,31 @@ async def check(config: Config) -> list[Finding]:
         findings += await asyncio.to_thread(_folder, folder)
     for relay in config.relay:
         findings.append(await _relay(relay))
+    if config.printing.server:
+        good, words = await printing(config.printing)
+        findings.append(Finding("printing", good, words))
+    findings += [Finding(*each) for each in await check_discs(config)]
+    for scanner in config.scanners:
+        findings.append(await asyncio.to_thread(_scanner, scanner))
+    rows = await ris.check(config, _is_running(config))
+    findings += [Finding(*row) for row in rows]
     findings.append(Finding("commands", True, ", ".join(config.commands.allow) or "none allowed"))
     return findings
+
+
+def _is_running(config: Config) -> bool:
+    """Whether an agent holds the state folder now."""
+    try:
+        descriptor = os.open(config.agent.state_dir / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 async def _connection(config: Config) -> Finding:
@@ -132,3 +159,14 @@ async def _relay(section: RelaySection) -> Finding:
     finally:
         await orthanc.close()
     return Finding(f"relay {section.name}", True, f"answers; its last change is {last}")
+
+
+def _scanner(section: ScannerSection) -> Finding:
+    """A running agent holds the port: then it is busy, which is no fault of the port."""
+    port = SerialPort(section)
+    try:
+        port.open()
+    except OSError as error:
+        return Finding(f"scanner {section.name}", False, error.strerror or "cannot be opened")
+    port.close()
+    return Finding(f"scanner {section.name}", True, "its port can be opened")

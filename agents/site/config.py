@@ -17,12 +17,23 @@ from agents.site.options import (
     LOOPBACK,
     REPEATED,
     SECTIONS,
+    UPDATE,
     AgentSection,
     CommandsSection,
+    DatabaseSection,
+    DiscSection,
+    DriveSection,
     FolderSection,
+    Hl7Section,
+    OruSection,
     PortalSection,
+    PrintingSection,
+    QuerySection,
     RelaySection,
+    ScannerSection,
+    UpdateSection,
     UploadSection,
+    WorklistSection,
 )
 
 Where = tuple[str | int, ...]
@@ -38,6 +49,16 @@ class Config:
     upload: UploadSection
     folders: tuple[FolderSection, ...]
     relay: tuple[RelaySection, ...]
+    printing: PrintingSection
+    disc: DiscSection
+    drives: tuple[DriveSection, ...]
+    scanners: tuple[ScannerSection, ...]
+    hl7: Hl7Section
+    worklist: WorklistSection
+    databases: tuple[DatabaseSection, ...]
+    queries: tuple[QuerySection, ...]
+    oru: tuple[OruSection, ...]
+    update: UpdateSection
 
 
 class ConfigError(ValueError):
@@ -113,6 +134,8 @@ def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool)
         reader.complain(
             ("portal", "pins"), "pins needs a second key, for the day the first is replaced"
         )
+    if UPDATE in sections["commands"].allow and not sections["update"].keys:
+        reader.complain(("commands", "allow"), "the command update needs [update] keys")
     if portal.proxy_password and not portal.proxy_user:
         reader.complain(("portal",), "a proxy's password needs proxy_user")
     for name in REPEATED:
@@ -121,8 +144,33 @@ def _across(reader: _Reader, sections: dict[str, Any], insecure_localhost: bool)
             if each.name in seen:
                 reader.complain((name, index, "name"), f"name {each.name!r} is used twice")
             seen.add(each.name)
+    _ris(reader, sections)
     for index, folder in enumerate(sections["folders"]):
         _folder(reader, index, folder, sections["upload"])
+    _discs(reader, sections["disc"], sections["drives"])
+
+
+def _ris(reader: _Reader, sections: dict[str, Any]) -> None:
+    for name in ("hl7", "worklist"):
+        if sections[name].port and not sections[name].peers:
+            reader.complain((name, "port"), f"[{name}] needs peers: nobody may connect")
+    databases = {each.name for each in sections["databases"]}
+    for index, query in enumerate(sections["queries"]):
+        if query.database not in databases:
+            reader.complain(
+                ("queries", index, "database"),
+                f"there is no database {query.database!r}{_meant(query.database, databases)}",
+            )
+        used, given = placeholders(query.sql), set(query.params or {})
+        for missing in sorted(used - given):
+            reader.complain(("queries", index, "sql"), f"params does not describe :{missing}")
+        for unused in sorted(given - used):
+            reader.complain(("queries", index, "params"), f"sql has no :{unused}")
+
+
+def placeholders(sql: str) -> set[str]:
+    """The names of `:name` in a statement as SQLAlchemy reads it; `::type` and `\\:` are none."""
+    return set(re.findall(r"(?<![:\w\\]):(\w+)(?!:)", sql))
 
 
 def _folder(reader: _Reader, index: int, folder: FolderSection, upload: UploadSection) -> None:
@@ -143,6 +191,14 @@ def _folder(reader: _Reader, index: int, folder: FolderSection, upload: UploadSe
         reader.complain((*where, "other_files"), "other_files = 'failed' needs failed_dir")
     if folder.only_at_night and upload.night is None:
         reader.complain((*where, "only_at_night"), "only_at_night needs upload.night")
+
+
+def _discs(reader: _Reader, disc: DiscSection, drives: tuple[DriveSection, ...]) -> None:
+    if (disc.viewer_dir is None) != (disc.viewer_sha256 == ""):
+        reader.complain(("disc",), "viewer_dir and viewer_sha256 belong together")
+    for index, drive in enumerate(drives):
+        if bool(drive.device) == (drive.folder is not None):
+            reader.complain(("drives", index), "[[drives]] needs a device or a folder")
 
 
 class _Reader:

@@ -28,9 +28,9 @@ from websockets.exceptions import (
 )
 
 from agents import protocol
-from agents.site import VERSION, tls
+from agents.site import VERSION, launched, tls
 from agents.site.commands import Dispatcher
-from agents.site.journal import Journal, Outbox
+from agents.site.journal import ORDERED, Journal, Outbox
 from agents.site.options import PortalSection
 from agents.site.problems import Problems
 
@@ -46,6 +46,9 @@ OPEN_TIMEOUT = 20.0
 REGISTER_TIMEOUT = 20.0
 UNANSWERED = 50
 """Events on the way at the same time."""
+FAULT_PAUSE = 2.0
+"""Seconds before an event is sent again that the portal could not take."""
+NOT_YET_PAUSE = 300.0
 SKEW = 120.0
 REVOKED, REPLACED = 4403, 4409
 NEVER = frozenset({"unknown-event", "unknown-id", "unknown-type", "too-large", "field"})
@@ -87,8 +90,11 @@ class Connection:
         self._state = state
         self._socket: ClientConnection | None = None
         self._work = asyncio.Event()
+        self._state_changed = asyncio.Event()
         self._sent_results: set[str] = set()
         self._sent_events: set[str] = set()
+        self._ordered: set[str] = set()
+        self.news: Callable[[str], None] = lambda _of: None
         self._says: set[asyncio.Task[None]] = set()
         self.registered: protocol.Registered | None = None
         dispatcher.say = self.say
@@ -98,6 +104,11 @@ class Connection:
 
     def wake(self) -> None:
         """There is something to send in the journal or the outbox."""
+        self._work.set()
+
+    def tell_state(self) -> None:
+        """What the heartbeat tells has changed: the next one is due now, with what waits."""
+        self._state_changed.set()
         self._work.set()
 
     def _report(self, id_: str) -> None:
@@ -193,6 +204,7 @@ class Connection:
         log.info("registered as %s at %s", registered.name, registered.site)
         self._sent_results.clear()
         self._sent_events.clear()
+        self._ordered.clear()
         self._socket, self.registered = socket, registered
         self._work.set()
         tasks = [
@@ -214,6 +226,7 @@ class Connection:
             socket,
             protocol.Register(
                 version=VERSION,
+                release=launched.seq(),
                 platform=platform.platform(terse=True)[:120],
                 protocols=protocol.VERSIONS,
                 capabilities=self._dispatcher.capabilities,
@@ -236,6 +249,7 @@ class Connection:
 
     async def _heartbeats(self, socket: ClientConnection, seconds: int) -> None:
         while True:
+            self._state_changed.clear()
             state = await asyncio.to_thread(self._state)
             await self._send(
                 socket,
@@ -246,7 +260,9 @@ class Connection:
                     **state,
                 ),
             )
-            await asyncio.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._state_changed.wait()
 
     async def _receive(self, socket: ClientConnection) -> None:
         async for data in socket:
@@ -273,6 +289,8 @@ class Connection:
                 await self._delivered(message.id)
             case protocol.Error():
                 await self._not_taken(message)
+            case protocol.News():
+                self.news(message.of)
             case protocol.Heartbeat() | protocol.Registered():
                 pass
             case _:
@@ -283,6 +301,11 @@ class Connection:
 
     async def _not_taken(self, error: protocol.Error) -> None:
         self._problems.note("protocol", f"the portal did not take a message: {error.code}")
+        if error.ref in self._sent_events and (
+            error.code == "portal" or error.ref in self._ordered
+        ):
+            asyncio.get_running_loop().call_later(FAULT_PAUSE, self._again, error.ref)
+            return
         if error.code not in NEVER:
             return
         if error.ref in self._sent_events:
@@ -292,7 +315,12 @@ class Connection:
 
     async def _delivered(self, id_: str) -> None:
         await asyncio.to_thread(self._outbox.delivered, id_)
+        self._again(id_)
+
+    def _again(self, id_: str) -> None:
+        """An event is no longer on the way; it is sent again if it is still in the outbox."""
         self._sent_events.discard(id_)
+        self._ordered.discard(id_)
         self._work.set()
 
     async def _send_what_waits(self, socket: ClientConnection) -> None:
@@ -305,9 +333,13 @@ class Connection:
                     self._sent_results.add(result.id)
                     await self._send(socket, result)
             for event in await asyncio.to_thread(self._outbox.pending, UNANSWERED):
-                if event.id not in self._sent_events:
-                    self._sent_events.add(event.id)
-                    await self._send(socket, event)
+                if event.id in self._sent_events or (event.event in ORDERED and self._ordered):
+                    continue
+                if event.event in ORDERED:
+                    # One at a time: the next may cancel what this one orders.
+                    self._ordered.add(event.id)
+                self._sent_events.add(event.id)
+                await self._send(socket, event)
 
     async def _quietly(self, message: protocol.Message) -> None:
         socket = self._socket

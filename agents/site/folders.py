@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import io
 import logging
 import os
 import sqlite3
@@ -25,7 +27,15 @@ from agents.site.ledger import DONE, FAILED, MOVED, OTHER, RETRY, Entry, Ledger,
 from agents.site.options import FolderSection
 from agents.site.problems import Problems
 from agents.site.scan import Found
-from agents.site.uploader import Answer, ChangedError, RefusedError, RetryError, Uploader
+from agents.site.uploader import (
+    AT_ONCE,
+    Answer,
+    ChangedError,
+    Content,
+    RefusedError,
+    RetryError,
+    Uploader,
+)
 
 log = logging.getLogger("agents.site")
 
@@ -89,7 +99,8 @@ class Folder:
                 group.create_task(self._watch())
             group.create_task(self._look_for_ever())
             group.create_task(self._write_for_ever())
-            for _ in range(self._uploader.in_flight):
+            # As many again read the next file while those that may are sending.
+            for _ in range(2 * self._uploader.in_flight):
                 group.create_task(self._work())
 
     def status(self) -> protocol.Folder:
@@ -210,20 +221,14 @@ class Folder:
 
     async def _handle(self, found: Found) -> bool:
         """True where the file has a new entry, which is written soon."""
-        current = await asyncio.to_thread(
-            self._ledger.entry, self.section.name, found.directory, found.name
-        )
-        if current is not None and (current.size, current.mtime_ns) == (
-            found.size,
-            found.mtime_ns,
-        ):
-            if current.state in (DONE, FAILED):
-                await self._written.put(current)  # to be put away
-                return True
-            if current.state != RETRY:
-                return False
         try:
-            entry = await self._upload(found)
+            known, kind, content = await asyncio.to_thread(self._read, found)
+            if known is not None and known.state in (DONE, FAILED):
+                await self._written.put(known)  # to be put away
+                return True
+            if known is not None and known.state != RETRY:
+                return False
+            entry = await self._upload(found, kind, content)
         except (ChangedError, FileNotFoundError):
             self._wake.set()
             return False
@@ -271,24 +276,23 @@ class Folder:
             entry = None
         return Found(directory, name, *status, entry)
 
-    async def _upload(self, found: Found) -> Entry:
-        kind = await asyncio.to_thread(self._inspect, found)
+    async def _upload(self, found: Found, kind: str, content: Content | None) -> Entry:
         if kind == dicomfile.OTHER:
             return self._other(found)
         attempts = found.entry.attempts if found.entry else 0
         if kind == dicomfile.TRUNCATED and attempts < TRUNCATED_PATIENCE:
             return self._later(found, "ends in the middle", self.section.settle_seconds)
         try:
-            return await self._send(found)
+            return await self._send(found, content)
         except RetryError as error:
             return self._later(found, error.words, error.after)
 
-    async def _send(self, found: Found) -> Entry:
+    async def _send(self, found: Found, content: Content | None = None) -> Entry:
         with roots.open_file(self.section.path, found.path) as descriptor:
             if _status(descriptor) != (found.size, found.mtime_ns):
                 raise ChangedError
             try:
-                answer = await self._uploader.post_file(descriptor)
+                answer = await self._uploader.post_file(descriptor, content)
             except RefusedError as error:
                 return self._failed(found, str(error))
         self.last_file_at = datetime.now(UTC)
@@ -298,12 +302,25 @@ class Folder:
         self._tally.last = found.path
         return _entry(found, DONE, instance=answer.instance)
 
-    def _inspect(self, found: Found) -> str:
-        with (
-            roots.open_file(self.section.path, found.path) as descriptor,
-            open(descriptor, "rb", closefd=False) as file,
-        ):
-            return dicomfile.inspect(file, found.size)
+    def _read(self, found: Found) -> tuple[Entry | None, str, Content | None]:
+        """What the ledger now says of this very file, its kind, and its content where it is small.
+
+        All that is to be done before it is sent, in one go: a change of threads costs more.
+        """
+        known = self._ledger.entry(self.section.name, found.directory, found.name)
+        if known is not None and (known.size, known.mtime_ns) != (found.size, found.mtime_ns):
+            known = None
+        if known is not None and known.state != RETRY:
+            return known, "", None
+        with roots.open_file(self.section.path, found.path) as descriptor:
+            if found.size > AT_ONCE:
+                with open(descriptor, "rb", closefd=False) as file:
+                    return known, dicomfile.inspect(file, found.size), None
+            data = os.pread(descriptor, found.size + 1, 0)
+        if len(data) != found.size:
+            raise ChangedError
+        kind = dicomfile.inspect(io.BytesIO(data), found.size)
+        return known, kind, Content(data, hashlib.sha256(data).hexdigest())
 
     def _other(self, found: Found) -> Entry:
         if self.section.other_files == "ignore":

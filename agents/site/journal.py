@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from agents.site.database import Database
 
 KEEP = 30 * 86_400.0
 """Seconds for which the key of a reported command is remembered, and an event is offered."""
+ORDERED = (protocol.HL7, protocol.MPPS)
+"""Events that build on one another."""
 ACCEPTED, RUNNING, ENDED = "accepted", "running", "ended"
 
 
@@ -86,25 +89,48 @@ class Journal:
             )
             return str(row[0])
 
-    def interrupted(self) -> list[tuple[str, str, str]]:
-        """Key, command and requester of what ran when the agent last died; ends them as failed."""
+    def interrupted(self, resumable: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+        """Key, command and requester of what ran when the agent last died; ends them as failed.
+
+        Commands of the `resumable` kinds go on: `running` gives them.
+        """
+        others = f"command NOT IN ({', '.join('?' * len(resumable))})"
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT key, command, requester FROM commands WHERE state = ?", (RUNNING,)
+                "SELECT key, command, requester FROM commands"  # noqa: S608 - placeholders
+                f" WHERE state = ? AND {others}",
+                (RUNNING, *resumable),
             ).fetchall()
             connection.execute(
-                "UPDATE commands SET state = ?, outcome = ?, code = 'interrupted', message = ?"
-                " WHERE state = ?",
+                "UPDATE commands SET state = ?, outcome = ?, code = 'interrupted',"  # noqa: S608
+                f" message = ? WHERE state = ? AND {others}",
                 (
                     *(ENDED, protocol.FAILED),
                     "The agent stopped while it did this: it may be done, in part or not at all.",
-                    RUNNING,
+                    *(RUNNING, *resumable),
                 ),
             )
             connection.execute(
                 "DELETE FROM commands WHERE reported AND at < ?", (time.time() - KEEP,)
             )
         return [(str(key), str(command), str(requester)) for key, command, requester in rows]
+
+    def running(self) -> list[protocol.Command]:
+        """What has begun and not ended; without parameters, which are not kept."""
+        rows: list[Any] = self._database.rows(
+            "SELECT id, key, command, requester, at FROM commands WHERE state = ?", (RUNNING,)
+        )
+        return [
+            protocol.Command(
+                id=id_,
+                idempotency_key=key,
+                command=command,
+                requester=requester,
+                ttl=0,
+                expires_at=datetime.fromtimestamp(at, UTC),
+            )
+            for id_, key, command, requester, at in rows
+        ]
 
     def unreported(self) -> list[protocol.Result]:
         """Results that the portal has not yet taken, oldest first."""
@@ -134,13 +160,13 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, events: list[tuple[str, dict[str, Any]]]) -> None:
-        """Keep events, by type and data."""
+    def add(self, events: list[tuple[str, dict[str, Any]]], *, id_: str | None = None) -> None:
+        """Keep events, by type and data; an `id_`, for one alone, makes it the same event again."""
         now = time.time()
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT INTO events (id, event, at, data) VALUES (?, ?, ?, ?)",
-                [(uuid.uuid4().hex, event, now, json.dumps(data)) for event, data in events],
+                "INSERT OR IGNORE INTO events (id, event, at, data) VALUES (?, ?, ?, ?)",
+                [(id_ or uuid.uuid4().hex, event, now, json.dumps(data)) for event, data in events],
             )
 
     def pending(self, most: int) -> list[protocol.Event]:
@@ -150,7 +176,10 @@ class Outbox:
         )
         return [
             protocol.Event(
-                id=id_, event=event, at=datetime.fromtimestamp(at, UTC), data=json.loads(data)
+                id=id_,
+                event=event,
+                at=datetime.fromtimestamp(at, UTC),
+                data={**json.loads(data), **_age(event, at)},
             )
             for id_, event, at, data in rows
         ]
@@ -163,4 +192,13 @@ class Outbox:
     def forget(self) -> None:
         """Drop what nobody has taken for long."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM events WHERE at < ?", (time.time() - KEEP,))
+            # What was acknowledged to a RIS or a modality waits for as long as it takes.
+            connection.execute(
+                "DELETE FROM events WHERE at < ? AND event NOT IN (?, ?)",
+                (time.time() - KEEP, *ORDERED),
+            )
+
+
+def _age(event: str, at: float) -> dict[str, float]:
+    """A scan's age by this machine's clock alone, whatever the portal's clock says."""
+    return {"age": max(round(time.time() - at, 1), 0.0)} if event == protocol.SCAN else {}

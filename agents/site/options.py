@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from agents import release
 from agents.site.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-COMMANDS = ("ping", "scan-folder", "upload-dicom", "collect-log")
+COMMANDS = (
+    *("ping", "scan-folder", "upload-dicom", "collect-log"),
+    *("list-printers", "print-report", "burn-disc", "query-ris", "send-oru"),
+)
+UPDATE = "update"
+"""Known, and allowed only where agent.toml says so: it replaces the program."""
 
 Check = Callable[[Any], Any]
 """Takes what TOML gave and returns the value to keep; raises ValueError with plain words."""
@@ -166,9 +173,99 @@ def window(value: Any) -> Window:
         raise ValueError('must be two times of day: "20:00-06:00"') from None
 
 
+def cups_server(value: Any) -> str:
+    """host:port, or the full path of a socket."""
+    if text(value).startswith("/"):
+        return str(absolute(value))
+    try:
+        parts = urlsplit(f"//{value}")
+        known = parts.hostname and parts.port and parts.netloc == value and "@" not in value
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError('must be "host:port" or the full path of a socket')
+    return str(value)
+
+
+def reference(value: Any) -> str:
+    """The name of another section."""
+    return name(value)
+
+
+def database_url(value: Any) -> str:
+    found = text(value)
+    if re.fullmatch(r"sqlite:////[^?#]+", found):
+        return found
+    try:
+        checked: str = address("postgresql")(found)
+    except ValueError as error:
+        raise ValueError(f"{error}, or sqlite:////full/path.db") from None
+    return checked
+
+
+def network(value: Any) -> str:
+    """An address, or a network such as 10.1.0.0/16."""
+    try:
+        return str(ipaddress.ip_network(text(value), strict=False))
+    except ValueError:
+        raise ValueError('must be addresses or networks: ["10.1.2.3", "10.2.0.0/16"]') from None
+
+
+def ae_title(value: Any) -> str:
+    """A value of VR AE (PS3.5 6.2)."""
+    if re.fullmatch(r"[ -\[\]-~]{1,16}", text(value)) is None or value != value.strip():
+        raise ValueError("must be an AE title: 1 to 16 plain characters without a backslash")
+    return str(value)
+
+
+def dicom_peer(value: Any) -> tuple[str, str]:
+    """An AE title and where it calls from."""
+    title, found, place = text(value).rpartition("@")
+    if not found:
+        raise ValueError('must be AE titles with their addresses: ["CT1@10.1.2.3"]')
+    return ae_title(title), network(place)
+
+
+def parameters(value: Any) -> dict[str, dict[str, Any]]:
+    """The parameters of a query: by name, `type` and bounds."""
+    if not isinstance(value, dict):
+        raise ValueError('must be a section: {acc = {type = "text", max = 16}}')
+    found = {}
+    for key, given in value.items():
+        if re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", key) is None or not isinstance(given, dict):
+            raise ValueError('must name parameters: {acc = {type = "text", max = 16}}')
+        if given.get("type") not in ("text", "integer", "number", "date", "yes/no"):
+            raise ValueError(f"{key} needs type: text, integer, number, date or yes/no")
+        if given.keys() - {"type", "min", "max", "pattern"}:
+            raise ValueError(f"{key} knows type, min, max and pattern only")
+        for bound in ("min", "max"):
+            if isinstance(given.get(bound, 0), bool) or not isinstance(given.get(bound, 0), int):
+                raise ValueError(f"{key}: {bound} must be a whole number")
+        if given["type"] == "text" and not 1 <= given.get("max", 64) <= 1000:
+            raise ValueError(f"{key}: max must be between 1 and 1000 characters")
+        try:
+            re.compile(given.get("pattern", ""))
+        except (re.error, TypeError):
+            raise ValueError(f"{key}: pattern is no regular expression") from None
+        found[key] = dict(given)
+    return found
+
+
+def several_lines(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("must be a text, in quotes")
+    return value
+
+
+def release_key(value: Any) -> str:
+    """Base64 of an Ed25519 public key."""
+    release.public_key(text(value))
+    return str(value)
+
+
 def command(value: Any) -> str:
-    if value not in COMMANDS:
-        raise ValueError(f"knows only these commands: {', '.join(COMMANDS)}")
+    if value not in (*COMMANDS, UPDATE):
+        raise ValueError(f"knows only these commands: {', '.join((*COMMANDS, UPDATE))}")
     return str(value)
 
 
@@ -354,6 +451,277 @@ class RelaySection:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintingSection:
+    """`[printing]`"""
+
+    server: str = option(
+        "CUPS: the path of its socket, usually `/run/cups/cups.sock`, or `host:port` of one on a "
+        "trusted network. Without it the agent has no printers.",
+        "text",
+        cups_server,
+        "",
+    )
+    printers: tuple[str, ...] = option(
+        "The printers that may be used, by their names in CUPS. Empty: all of them.",
+        "list",
+        texts(text),
+        (),
+    )
+    user: str = option("Whose jobs CUPS is told they are.", "text", name, "lightbox-agent")
+    wait_seconds: float = option(
+        "A job that the printer has not begun after so long is taken back.",
+        "number",
+        number(1, 900),
+        300.0,
+    )
+    print_seconds: float = option(
+        "A job that has not ended so long after it began is taken back.",
+        "number",
+        number(1, 7200),
+        600.0,
+    )
+    poll_seconds: float = option(
+        "How often the printers' states are looked at.", "number", number(0.2, 3600), 15.0
+    )
+
+
+def device(value: Any) -> str:
+    """A drive, or with `stdio:` a file that stands for one."""
+    path = text(value).removeprefix("stdio:")
+    if ".." in Path(path).parts or not (path.startswith("/dev/") or path != value):
+        raise ValueError("must be a device such as /dev/sr0")
+    if not path.startswith("/"):
+        raise ValueError("must name a full path")
+    return str(value)
+
+
+def sha256(value: Any) -> str:
+    if re.fullmatch(r"[0-9a-f]{64}", text(value)) is None:
+        raise ValueError("must be a SHA-256: 64 hexadecimal digits")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscSection:
+    """`[disc]`"""
+
+    work_dir: Path | None = option(
+        "Folder that a disc is made in, emptied of discs at every start. Without it `discs` in "
+        "`state_dir`. It needs twice the size of a disc.",
+        "path",
+        absolute,
+        None,
+    )
+    work_mb: int = option(
+        "Most MB that the work folder may hold.", "integer", whole(1, 1_000_000), 20_000
+    )
+    institution: str = option("Who makes the discs, for their README.TXT.", "text", text, "")
+    viewer_dir: Path | None = option(
+        "A program for viewing, put on every disc as `VIEWER`. Needs `viewer_sha256`.",
+        "path",
+        absolute,
+        None,
+    )
+    viewer_sha256: str = option(
+        "What `viewer_dir` must be; `--check` prints it. Another content is put on no disc.",
+        "text",
+        sha256,
+        "",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveSection:
+    """`[[drives]]`, any number"""
+
+    name: str = option("What the portal calls this drive; unique.", "text", name)
+    device: str = option(
+        "The burner. `stdio:/full/path` is a file that stands for one.", "text", device, ""
+    )
+    folder: Path | None = option(
+        "Instead of a burner: a folder that images of discs are put into.", "path", absolute, None
+    )
+    capacity_mb: int = option(
+        "Most MB on one disc; 0: what the medium takes.", "integer", whole(0, 1_000_000), 0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerSection:
+    """`[[scanners]]`, any number"""
+
+    name: str = option("What the portal calls this scanner; unique.", "text", name)
+    port: Path = option("Its serial port, such as `/dev/ttyUSB0`.", "path", absolute)
+    baud: int = option("Bits a second.", "integer", whole(110, 4_000_000), 9600)
+    data_bits: int = option("Bits of a character.", "integer", whole(7, 8), 8)
+    parity: str = option("`none`, `even` or `odd`.", "text", choice("none", "even", "odd"), "none")
+    stop_bits: int = option("Stop bits.", "integer", whole(1, 2), 1)
+    ends_with: str = option(
+        "Ends of a code: `cr`, `lf`, `crlf`, `tab` or `etx`; `line` for any of the first three.",
+        "text",
+        choice("line", "cr", "lf", "crlf", "tab", "etx"),
+        "line",
+    )
+    length: int = option(
+        "Every code has so many characters and no end; 0: `ends_with` counts.",
+        "integer",
+        whole(0, 64),
+        0,
+    )
+    prefix: str = option("Taken off where a code begins with it.", "text", text, "")
+    suffix: str = option("Taken off where a code ends with it.", "text", text, "")
+    debounce_seconds: float = option(
+        "The same code again within so long is one reading.", "number", number(0, 60), 1.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hl7Section:
+    """`[hl7]`"""
+
+    port: int = option(
+        "Port on which HL7 is taken in MLLP frames; 0: none.", "integer", whole(0, 65_535), 0
+    )
+    address: str = option("Address of this machine to listen on.", "text", text, "0.0.0.0")  # noqa: S104
+    peers: tuple[str, ...] = option(
+        "Addresses or networks that may connect; everybody else is disconnected.",
+        "list",
+        texts(network),
+        (),
+    )
+    charset: str = option(
+        "Character set (table 0211) of messages without MSH-18.",
+        "text",
+        choice("UNICODE UTF-8", *(f"8859/{part}" for part in (1, 2, 5, 7, 9, 15)), "ASCII"),
+        "UNICODE UTF-8",
+    )
+    processing_ids: tuple[str, ...] = option(
+        "Values of MSH-11 that are taken: production only, unless this is a test.",
+        "list",
+        texts(choice("P", "T", "D")),
+        ("P",),
+    )
+    max_message_kb: int = option(
+        "A larger message ends the connection.", "integer", whole(1, 16_384), 512
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistSection:
+    """`[worklist]`"""
+
+    port: int = option(
+        "Port on which modalities ask for their worklist; 0: none.", "integer", whole(0, 65_535), 0
+    )
+    address: str = option("Address of this machine to listen on.", "text", text, "0.0.0.0")  # noqa: S104
+    ae_title: str = option("What modalities call this agent.", "text", ae_title, "LIGHTBOX")
+    peers: tuple[tuple[str, str], ...] = option(
+        "AE titles that may ask, each with its address or network: `CT1@10.1.2.3`.",
+        "list",
+        texts(dicom_peer),
+        (),
+    )
+    character_set: str = option(
+        "Specific Character Set of answers; what it does not have becomes `?`.",
+        "text",
+        choice("ISO_IR 192", "ISO_IR 100", "ISO_IR 101", "ISO_IR 144", "ISO_IR 6"),
+        "ISO_IR 192",
+    )
+    mpps: bool = option(
+        "Take Modality Performed Procedure Steps: what was done, and how many images.",
+        "yes/no",
+        yes_no,
+        True,
+    )
+    refresh_seconds: float = option(
+        "The orders are asked for at least so often; the portal also says when some changed.",
+        "number",
+        number(1, 86_400),
+        60.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSection:
+    """`[[databases]]`, any number"""
+
+    name: str = option("What queries call this database; unique.", "text", name)
+    url: str = option(
+        "`sqlite:////full/path.db` or `postgresql://host:port/database`, without user.",
+        "text",
+        database_url,
+    )
+    user: str = option("User, with no right but SELECT.", "text", text, "")
+    password: Secret = secret("Password of the user.", required=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySection:
+    """`[[queries]]`, any number"""
+
+    name: str = option("What the portal calls this query; unique.", "text", name)
+    database: str = option("Name of one of `[[databases]]`.", "text", reference)
+    sql: str = option(
+        "The SELECT, with its parameters as `:name`; a plain colon before a letter is `\\\\:`.",
+        "text",
+        several_lines,
+    )
+    params: dict[str, dict[str, Any]] = option(
+        "Each parameter's `type` (text, integer, number, date, yes/no), `min`, `max`, `pattern`; "
+        "of a text `max` is its length, else 64.",
+        "section",
+        parameters,
+        None,
+    )
+    max_rows: int = option("Rows beyond are left out.", "integer", whole(1, 5000), 200)
+    timeout_seconds: float = option(
+        "A query that takes longer is broken off.", "number", number(0.1, 300), 10.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OruSection:
+    """`[[oru]]`, any number"""
+
+    name: str = option("What the portal calls this receiver; unique.", "text", name)
+    host: str = option("Its name or address.", "text", text)
+    port: int = option("Its MLLP port.", "integer", whole(1, 65_535))
+    sending_application: str = option("MSH-3.", "text", text, "LIGHTBOX")
+    sending_facility: str = option("MSH-4.", "text", text, "LIGHTBOX")
+    receiving_application: str = option("MSH-5.", "text", text, "HIS")
+    receiving_facility: str = option("MSH-6.", "text", text, "HOSPITAL")
+    charset: str = option(
+        "MSH-18; what it does not have becomes `?`.",
+        "text",
+        choice("UNICODE UTF-8", "8859/1", "8859/15", "ASCII"),
+        "UNICODE UTF-8",
+    )
+    answer_seconds: float = option(
+        "How long an acknowledgement is waited for.", "number", number(0.1, 600), 30.0
+    )
+    give_up_seconds: float = option(
+        "How long a report is tried again that nobody acknowledges.",
+        "number",
+        number(0.1, 86_400),
+        900.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateSection:
+    """`[update]`"""
+
+    keys: tuple[str, ...] = option(
+        "Public keys whose releases may be installed, as `release.py new-key` prints them. "
+        "Needed where `update` is allowed.",
+        "list",
+        texts(release_key),
+        (),
+    )
+    max_mb: int = option("Larger releases are refused.", "integer", whole(1, 200), 100)
+
+
 SECTIONS: dict[str, type[Any]] = {
     "agent": AgentSection,
     "portal": PortalSection,
@@ -361,8 +729,18 @@ SECTIONS: dict[str, type[Any]] = {
     "upload": UploadSection,
     "folders": FolderSection,
     "relay": RelaySection,
+    "printing": PrintingSection,
+    "disc": DiscSection,
+    "drives": DriveSection,
+    "scanners": ScannerSection,
+    "hl7": Hl7Section,
+    "worklist": WorklistSection,
+    "databases": DatabaseSection,
+    "queries": QuerySection,
+    "oru": OruSection,
+    "update": UpdateSection,
 }
-REPEATED = frozenset({"folders", "relay"})
+REPEATED = frozenset({"folders", "relay", "drives", "scanners", "databases", "queries", "oru"})
 
 
 @dataclass(frozen=True, slots=True)

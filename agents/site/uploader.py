@@ -23,6 +23,8 @@ from agents.site.problems import Problems
 PATH = "/api/dicom/upload"
 CHUNK = 256 * 1024
 IN_MEMORY = 8 * 2**20
+AT_ONCE = 2**20
+"""A body up to this is handed to the connection as it is; larger ones in chunks, at a pace."""
 OUTCOMES = {200: "duplicate", 201: "stored", 202: "quarantined"}
 FOR_EVER = frozenset({413, 415})
 """The file itself will never be taken."""
@@ -38,6 +40,14 @@ class Answer:
     outcome: str
     words: str = ""
     instance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a small file and their SHA-256."""
+
+    data: bytes
+    digest: str
 
 
 class RetryError(Exception):
@@ -109,15 +119,26 @@ class Uploader:
         most: float = self._section.retry_max_seconds
         return float(min(2.0 ** min(attempts, 20), most) * random.uniform(0.5, 1.0))  # noqa: S311
 
-    async def post_file(self, descriptor: int) -> Answer:
-        """Send an open file. Raises RetryError, RefusedError, ChangedError, OSError."""
+    async def post_file(self, descriptor: int, content: Content | None = None) -> Answer:
+        """Send an open file, `content` where it is read already.
+
+        Raises RetryError, RefusedError, ChangedError, OSError.
+        """
         before = os.fstat(descriptor)
         size = before.st_size
         if size > self._section.max_file_mb * 1_000_000:
             raise RefusedError(f"larger than the limit of {self._section.max_file_mb} MB")
         async with self._slots:
-            data, digest = await asyncio.to_thread(_read, descriptor, size)
-            answer = await self._post(lambda: _chunks(descriptor, size, data), size, digest)
+            if content is None:
+                data, digest = await asyncio.to_thread(_read, descriptor, size)
+            else:
+                data, digest = content.data, content.digest
+                if len(content.data) != size:
+                    raise ChangedError
+            if data is not None and size <= AT_ONCE and not self.pace.limit:
+                answer = await self._post(lambda: data, size, digest)
+            else:
+                answer = await self._post(lambda: _chunks(descriptor, size, data), size, digest)
         after = os.fstat(descriptor)
         if (after.st_size, after.st_mtime_ns) != (size, before.st_mtime_ns):
             raise ChangedError
@@ -130,12 +151,15 @@ class Uploader:
             return await self._post(lambda: _chunks(-1, len(data), data), len(data), digest)
 
     async def _post(
-        self, body: Callable[[], AsyncIterator[bytes]], size: int, digest: str
+        self, body: Callable[[], AsyncIterator[bytes] | bytes], size: int, digest: str
     ) -> Answer:
         await self._wait_for_portal()
         broken: list[Exception] = []
+        given = body()
         try:
-            answer = await self._ask(self._paced(body(), broken), size, digest)
+            answer = await self._ask(
+                given if isinstance(given, bytes) else self._paced(given, broken), size, digest
+            )
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             if broken:
                 raise broken[0] from None
@@ -148,7 +172,7 @@ class Uploader:
         self._failures = 0
         return answer
 
-    async def _ask(self, body: AsyncIterator[bytes], size: int, digest: str) -> Answer:
+    async def _ask(self, body: AsyncIterator[bytes] | bytes, size: int, digest: str) -> Answer:
         if self._session is None:
             raise RetryError("the agent is stopping", for_all=True)
         async with self._session.post(

@@ -10,7 +10,8 @@ from django import template
 from django.template.defaultfilters import date as written
 from django.utils import timezone
 
-from agents.models import Agent, AgentState
+from agents.models import Agent, AgentCommand, AgentState
+from agents.printing import stages
 from pacs.accounts.principal import principal_of
 
 register = template.Library()
@@ -25,11 +26,32 @@ PARAMS = {
     "tray": "Tray",
     "name": "Query",
     "params": "Parameters",
+    "receiver": "Receiver",
+    "controlId": "Control ID",
+    "report": "Report",
+    "text": "Text",
+    "pdf": "PDF",
+    "pdfPath": "PDF at",
+    "pdfSha256": "SHA-256 of the PDF",
     "studyIds": "Studies",
     "target": "Drive",
     "lines": "Lines",
     "version": "Version",
 }
+
+
+REFUSALS = {
+    "unknown-order": "there is no such order",
+    "several-orders": "several orders have that number",
+    "other-patient": "the number is another patient's",
+}
+
+
+@register.filter
+def refusals(outcomes: Any) -> list[str]:
+    """Why something of a message of the RIS was not applied, in words."""
+    reasons = [str(each.get("why", "")) for each in outcomes or [] if each.get("why")]
+    return sorted({REFUSALS.get(each, each) for each in reasons})
 
 
 @register.simple_tag
@@ -67,6 +89,18 @@ def condition_words(agent: Agent) -> str:
         "disabled": "Switched off",
     }
     return words[condition(agent)]
+
+
+@register.filter
+def state_words(command: AgentCommand) -> str:
+    """A command's state for people; of a print, whether it is queued, printing or printed."""
+    return stages.words(command)
+
+
+@register.filter
+def print_stage(command: AgentCommand) -> str:
+    """How far a print is, for programs."""
+    return stages.stage(command)
 
 
 @register.filter

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents import commands, keys, protocol
+from agents import commands, discs, keys, protocol
 from agents.errors import EnrolmentRefused, NotConnected, NotPossible
 from agents.limits import RateLimit
 from agents.models import Agent, AgentCommand
@@ -202,7 +202,7 @@ class CancelView(APIView):
     def post(self, request: Request, pk: int, cid: int) -> Response:
         command = _command(request, pk, cid)
         who = _who(request)
-        if not may_command(who, command.agent, command.type, command.params):
+        if not may_command(who, command.agent, command.type):
             raise exceptions.PermissionDenied("Your role does not allow this command.")
         try:
             commands.cancel(command, actor=request.user, **origin(request))
@@ -277,12 +277,14 @@ def _queue(
 ) -> tuple[AgentCommand, bool]:
     """Check role and subjects, then queue; what is wrong as REST says it."""
     who = _who(request)
-    if not may_command(who, agent, type, params):
+    if not may_command(who, agent, type):
         raise exceptions.PermissionDenied("Your role does not allow this command.")
     try:
         checked = protocol.check_params(type, params)
         if not reaches_subjects(who, agent, type, checked):
             raise exceptions.NotFound("There is no such study or report at this site.")
+        if type == protocol.BURN_DISC:
+            discs.require_one_patient(checked["studyIds"])
         return commands.queue(
             agent, type, checked, requester=request.user, **options, **origin(request)
         )

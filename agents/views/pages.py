@@ -87,7 +87,7 @@ def give(request: HttpRequest, pk: int) -> HttpResponse:
     wanted = request.POST.get("command", "")
     type, params = _asked(wanted, request.POST)
     queued, problem = None, ""
-    if wanted not in BUTTONS or not may_command(who, found, type, params):
+    if wanted not in BUTTONS or not may_command(who, found, type):
         raise Http404
     try:
         queued, _ = commands.queue(
@@ -115,7 +115,7 @@ def cancel(request: HttpRequest, pk: int, cid: int) -> HttpResponse:
     """Cancel a command; the command as it is then."""
     who = _who(request)
     found = _command(request, pk, cid)
-    if not may_command(who, found.agent, found.type, found.params):
+    if not may_command(who, found.agent, found.type):
         raise Http404
     problem = ""
     try:
@@ -141,7 +141,7 @@ def _command_context(who: Principal, found: AgentCommand) -> dict[str, Any]:
         "agent": found.agent,
         "may_cancel": found.is_open
         and found.cancel_requested_at is None
-        and may_command(who, found.agent, found.type, found.params),
+        and may_command(who, found.agent, found.type),
         "params": sorted(found.params.items()),
         "result": sorted(found.result.items()),
     }
@@ -151,9 +151,9 @@ def _offered(who: Principal, found: Agent) -> list[dict[str, Any]]:
     """The buttons that the role and the agent allow, each with a key of its own."""
     offered = []
     for name in BUTTONS:
-        type, params = _asked(name, {})
+        type, _ = _asked(name, {})
         able = not found.capabilities or type in found.capabilities
-        if able and type in found.allowed_commands and may_command(who, found, type, params):
+        if able and type in found.allowed_commands and may_command(who, found, type):
             label = "Print a test page" if name == TEST_PAGE else CommandKind(type).label
             # A form that is sent twice is one command.
             offered.append({"name": name, "label": label, "key": str(uuid.uuid4())})

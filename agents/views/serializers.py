@@ -21,13 +21,16 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     allowed_commands = serializers.ListField(child=serializers.CharField(), read_only=True)
     folders = serializers.ListField(child=serializers.DictField(), read_only=True)
     printers = serializers.ListField(child=serializers.DictField(), read_only=True)
+    drives = serializers.ListField(child=serializers.DictField(), read_only=True)
+    scanners = serializers.ListField(child=serializers.DictField(), read_only=True)
     last_errors = serializers.ListField(child=serializers.DictField(), read_only=True)
 
     class Meta:
         model = Agent
         fields = (
-            *("id", "site", "name", "state", "is_online", "version", "platform", "capabilities"),
-            *("allowed_commands", "queue_length", "folders", "printers", "last_errors"),
+            *("id", "site", "name", "state", "is_online", "version", "release_seq", "platform"),
+            *("capabilities", "allowed_commands", "queue_length", "folders", "printers", "drives"),
+            *("scanners", "last_errors"),
             *("connected_at", "last_seen_at", "silent_since"),
         )
         read_only_fields = fields
@@ -115,3 +118,17 @@ class ShortCommandAnswer(serializers.Serializer[Any]):
     commandId = serializers.IntegerField()
     state = serializers.ChoiceField(choices=CommandState.choices)
     command = CommandSerializer()
+
+
+class DiscImage(serializers.Serializer[Any]):
+    """An image that belongs on a disc: its number, bytes and SHA-256 as it is given."""
+
+    id = serializers.IntegerField()
+    size = serializers.IntegerField()
+    sha256 = serializers.CharField()
+
+
+class DiscImages(serializers.Serializer[Any]):
+    """The images of a disc."""
+
+    images = DiscImage(many=True)

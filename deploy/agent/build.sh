@@ -10,9 +10,9 @@ trap 'rm -rf "$stage"' EXIT
 
 "$python" -m pip install --quiet --disable-pip-version-check --no-compile \
     --target "$stage/site-packages" -r "$root/agents/site/requirements.txt"
-mkdir -p "$stage/site-packages/agents/site"
-cp "$root/agents/__init__.py" "$root/agents/protocol.py" "$stage/site-packages/agents/"
-cp "$root"/agents/site/*.py "$stage/site-packages/agents/site/"
+mkdir -p "$stage/site-packages/agents"
+cp "$root/agents/__init__.py" "$root/agents/protocol.py" "$root/agents/release.py" "$stage/site-packages/agents/"
+(cd "$root" && find agents/site -name '*.py' -exec cp --parents {} "$stage/site-packages/" ';')
 
 mkdir -p "$(dirname "$output")"
 "$python" -m shiv --site-packages "$stage/site-packages" \

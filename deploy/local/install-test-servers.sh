@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the tests drive besides Orthanc: a browser, PostgreSQL, Redis, a load generator and fonts.
+# What the tests drive besides Orthanc: a browser, PostgreSQL, Redis, a load generator, fonts, and a
+# print system with virtual printers.
 # Fails when something is missing and cannot be installed: a test must not be skipped unnoticed.
 set -euo pipefail
 
@@ -31,7 +32,15 @@ need dcmsend dcmtk
 need chromium chromium
 need redis-server redis-server redis-server
 need wrk wrk
+need xorriso xorriso
 need_file '/usr/lib/postgresql/*/bin/initdb' postgresql postgresql
+need cupsd cups-daemon cups
+need lpadmin cups-client
+need ippeveprinter cups-ipp-utils
+need_file /usr/lib/cups/filter/pdftopdf cups-filters
+need avahi-daemon avahi-daemon avahi-daemon
+need dbus-daemon dbus-daemon
+need pdftotext poppler-utils
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_file /usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf fonts-noto-core
 need_file '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' fonts-noto-cjk

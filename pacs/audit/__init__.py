@@ -9,6 +9,19 @@ from time import monotonic
 from typing import Any
 
 READ_WINDOW = timedelta(minutes=10)
+COLUMNS = (
+    "at",
+    "action",
+    "outcome",
+    "actor_id",
+    "actor_name",
+    "site_id",
+    "study_id",
+    "patient_id",
+    "address",
+    "session_digest",
+    "detail",
+)
 _seen: dict[str, float] = {}
 _seen_lock = Lock()
 
@@ -34,23 +47,62 @@ def record(
     No patient text in `detail`. Runs in the caller's transaction: the event stands or falls with
     the change.
     """
+    record_together(
+        [
+            event(
+                action,
+                actor=actor,
+                patient=patient,
+                study=study,
+                site=site,
+                outcome=outcome,
+                detail=detail,
+                address=address,
+                session_key=session_key,
+            )
+        ]
+    )
+
+
+def record_together(events: list[tuple[Any, ...]]) -> None:
+    """Append several of what `event` made, in their order, in the caller's transaction."""
+    from pacs import statements
     from pacs.audit.models import AuditEvent
+
+    statements.insert(AuditEvent, COLUMNS, events)
+
+
+def event(
+    action: str,
+    *,
+    actor: Any = None,
+    patient: Any = None,
+    study: Any = None,
+    site: Any = None,
+    outcome: str = "ok",
+    detail: dict[str, Any] | None = None,
+    address: str = "",
+    session_key: str = "",
+) -> tuple[Any, ...]:
+    """The values of COLUMNS of an event that is not yet written."""
+    from django.utils import timezone
 
     if site is None and study is not None and not isinstance(study, int):
         site = study.site_id
     if patient is None and study is not None and not isinstance(study, int):
         patient = study.patient_ref_id
-    AuditEvent.objects.create(
-        action=action,
-        outcome=outcome,
-        actor_id=_identity(actor),
-        actor_name=getattr(actor, "username", "") or "",
-        site_id=_identity(site),
-        study_id=_identity(study),
-        patient_id=_identity(patient),
-        address=address,
-        session_digest=_digest(session_key),
-        detail=detail or {},
+    return (
+        timezone.now(),
+        action,
+        outcome,
+        _identity(actor),
+        getattr(actor, "username", "") or "",
+        _identity(site),
+        _identity(study),
+        _identity(patient),
+        address,
+        _digest(session_key),
+        detail or {},
     )
 
 

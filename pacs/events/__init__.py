@@ -17,6 +17,8 @@ import structlog
 log = structlog.get_logger(__name__)
 SEND_TIMEOUT = 5.0
 QUEUE_LIMIT = 10_000
+NEXT = "UPDATE events_sitesequence SET seq = seq + %s WHERE site_id = %s RETURNING seq"
+COLUMNS = ("site_id", "seq", "type", "study_id", "at", "extra")
 
 
 def group_name(site_id: int) -> str:
@@ -30,22 +32,53 @@ def publish(type: str, *, site: int, study: int | None = None, **extra: Any) -> 
     Returns the site's new sequence number. `extra` carries ids and numbers only.
     """
     from django.db import transaction
-    from django.db.models import F
     from django.utils import timezone
 
-    from pacs.events.models import SiteEvent, SiteSequence
+    from pacs import statements
+    from pacs.events.models import SiteEvent
 
     with transaction.atomic(savepoint=False):
-        if not SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1):
-            SiteSequence.objects.get_or_create(site_id=site)
-            SiteSequence.objects.filter(site_id=site).update(seq=F("seq") + 1)
-        seq = SiteSequence.objects.values_list("seq", flat=True).get(site_id=site)
-        event = SiteEvent.objects.create(
-            site_id=site, seq=seq, type=type, study_id=study, at=timezone.now(), extra=extra
-        )
-        message = event.message()
+        seq = _advance(site, 1)
+        event = (site, seq, type, study, timezone.now(), extra)
+        statements.insert(SiteEvent, COLUMNS, [event])
+        message = SiteEvent(**dict(zip(COLUMNS, event, strict=True))).message()
         transaction.on_commit(lambda: sender.send(group_name(site), message))
     return seq
+
+
+def publish_together(site: int, found: list[tuple[str, dict[str, Any]]]) -> None:
+    """The same for several events of one site, by type and `extra`, in their order."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from pacs.events.models import SiteEvent
+
+    with transaction.atomic(savepoint=False):
+        first = _advance(site, len(found)) - len(found) + 1
+        now = timezone.now()
+        events = [
+            SiteEvent(site_id=site, seq=first + place, type=type, at=now, extra=extra)
+            for place, (type, extra) in enumerate(found)
+        ]
+        SiteEvent.objects.bulk_create(events)
+
+        def tell() -> None:
+            for event in events:
+                sender.send(group_name(site), event.message())
+
+        transaction.on_commit(tell)
+
+
+def _advance(site: int, count: int) -> int:
+    """The site's number after `count` more; its row stays locked until the commit."""
+    from pacs import statements
+    from pacs.events.models import SiteSequence
+
+    found = statements.select(NEXT, [count, site])
+    if not found:
+        SiteSequence.objects.get_or_create(site_id=site)
+        found = statements.select(NEXT, [count, site])
+    return int(found[0][0])
 
 
 class Sender:

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "pacs.one_thread.one_thread",
 ]
 
 ROOT_URLCONF = "pacs.urls"
@@ -215,10 +216,20 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "orders-sweep": {
+        "task": "studies.orders_sweep",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
     "agents-expire": {
         "task": "agents.expire_sweep",
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
+    },
+    "agents-rollout": {
+        "task": "agents.rollout_sweep",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 10},
     },
     "agents-silence": {
         "task": "agents.silence_sweep",
@@ -371,6 +382,8 @@ WORKER_HEARTBEAT_STALE_SECONDS = 20
 # A site agent that says nothing for so long is called silent, and its administrators are told.
 AGENT_SILENT_MINUTES = envint("PACS_AGENT_SILENT_MINUTES", 10, 1)
 AGENT_HEARTBEAT_SECONDS = envint("PACS_AGENT_HEARTBEAT_SECONDS", 20, 1)
+# Base64 public keys whose agent releases may be published here; the private ones stay elsewhere.
+AGENT_RELEASE_KEYS = envlist("PACS_AGENT_RELEASE_KEYS")
 # Who is told beside the administrators of the site.
 ALERT_EMAILS = envlist("PACS_ALERT_EMAILS")
 

@@ -28,6 +28,8 @@ from pacs.supervisor.process import (
 
 PYTHON = sys.executable
 HEALTH_PATIENCE_SECONDS = 30.0
+BACKLOG = 256
+"""Connections that may wait to be accepted; the kernel's net.core.somaxconn bounds it, too."""
 
 
 class Supervisor:
@@ -112,8 +114,9 @@ class Supervisor:
         if orthanc_command:
             # Without it every C-STORE waits some 40 ms for a delayed acknowledgement.
             self.add_service("orthanc", orthanc_command, TCP_NODELAY="1")
-        port = str(self.environment.port)
-        web = ["-b", "127.0.0.1", "-p", port, "-t", "900", "-v", "0", "--no-server-name"]
+        # Twisted lets 50 connections wait to be accepted; the others of a burst would be reset.
+        endpoint = f"tcp:port={self.environment.port}:interface=127.0.0.1:backlog={BACKLOG}"
+        web = ["-e", endpoint, "-t", "900", "-v", "0", "--no-server-name"]
         self.add_service("web", [PYTHON, "-m", "daphne", *web, "pacs.asgi:application"])
         # Celery warns of root at every start; in a container that is no news.
         warnings = [

@@ -17,6 +17,7 @@ import struct
 from dataclasses import dataclass
 
 from studies.dicom.canonical import LONG_VR
+from studies.dicom.elements import Raw
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.inflate import MAX_INFLATED, inflate
 from studies.dicom.syntaxes import (
@@ -28,7 +29,7 @@ from studies.dicom.syntaxes import (
 )
 from studies.dicom.walker import PixelLocation, Walker
 
-__all__ = ["Gate", "PixelLocation", "inspect"]
+__all__ = ["Gate", "PixelLocation", "inspect", "walk"]
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
@@ -69,7 +70,25 @@ def inspect(
     max_depth: int = MAX_DEPTH,
     max_elements: int = MAX_ELEMENTS,
 ) -> Gate:
-    """Walk a Part 10 file once. Raises GateError with a Reason, and nothing else."""
+    """Check a Part 10 file. Raises GateError with a Reason, and nothing else."""
+    return walk(
+        data,
+        max_size=max_size,
+        max_inflated=max_inflated,
+        max_depth=max_depth,
+        max_elements=max_elements,
+    )[0]
+
+
+def walk(
+    data: Buffer,
+    *,
+    max_size: int = 4 << 30,
+    max_inflated: int = MAX_INFLATED,
+    max_depth: int = MAX_DEPTH,
+    max_elements: int = MAX_ELEMENTS,
+) -> tuple[Gate, dict[int, Raw]]:
+    """The same in one pass with the header's elements, for `Elements`."""
     size = len(data)
     if size == 0:
         raise GateError(Reason.EMPTY)
@@ -95,7 +114,7 @@ def _inspect_dataset(
     max_inflated: int,
     max_depth: int,
     max_elements: int,
-) -> Gate:
+) -> tuple[Gate, dict[int, Raw]]:
     syntax = _uid_text(meta.get(0x00020010, b""))
     if not syntax:
         raise GateError(Reason.UNSUPPORTED_SYNTAX if meta else Reason.NOT_DICOM)
@@ -125,7 +144,7 @@ def _inspect_dataset(
             + b"|"
             + walker.pixel_digest.encode()
         )
-        return Gate(
+        found = Gate(
             transfer_syntax_uid=syntax,
             sop_class_uid=uids[0],
             sop_instance_uid=uids[1],
@@ -138,6 +157,7 @@ def _inspect_dataset(
             elements=walker.count,
             meta_differs=bool(stated) and stated != uids[1],
         )
+        return found, walker.kept
     finally:
         walker.view.release()
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pydicom.config
 from pydicom import Dataset, dcmread
-from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
+from studies.dicom.elements import Elements
 from studies.dicom.errors import GateError, Reason
 
 # Real devices write values that the standard forbids; they are kept as they came.
@@ -80,9 +80,13 @@ def read(data: bytes | mmap.mmap) -> Dataset:
         raise GateError(Reason.UNDECODABLE) from error
 
 
-def _value(dataset: Dataset, keyword: str) -> Any:
+def _value(elements: Elements, keyword: str) -> Any:
+    if _tag(keyword) not in elements:
+        return None
     try:
-        return dataset.get(keyword)
+        return elements.dataset.get(keyword)
+    except GateError:
+        raise
     except Exception:
         return None
 
@@ -92,27 +96,22 @@ def _tag(keyword: str) -> int:
     return tag_for_keyword(keyword) or 0
 
 
-def _plain(dataset: Dataset, keyword: str) -> str | None:
+def _plain(elements: Elements, keyword: str) -> str | None:
     """The text of an element that is ASCII: in every character set the same (PS3.5 6.1.2)."""
-    tag = _tag(keyword)
-    if tag not in dataset:
+    raw = elements.raw(_tag(keyword))
+    if raw is None:
         return ""
-    raw = dataset.get_item(tag, keep_deferred=True)
-    if not isinstance(raw, RawDataElement):
-        return None
     value = raw.value
-    if value is None:
-        return ""
     if not isinstance(value, bytes) or not value.isascii() or b"\x1b" in value:
         return None
     return value.decode().replace("\0", "").strip()
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    plain = _plain(dataset, keyword)
+def _text(elements: Elements, keyword: str) -> str:
+    plain = _plain(elements, keyword)
     if plain is not None:
         return plain
-    value = _value(dataset, keyword)
+    value = _value(elements, keyword)
     if value is None:
         return ""
     if isinstance(value, MultiValue | list):
@@ -122,8 +121,17 @@ def _text(dataset: Dataset, keyword: str) -> str:
     return ""
 
 
-def _whole(dataset: Dataset, keyword: str) -> int | None:
-    value = _value(dataset, keyword)
+def _whole(elements: Elements, keyword: str) -> int | None:
+    raw = elements.raw(_tag(keyword))
+    if raw is None:
+        return None
+    if isinstance(raw.value, bytes):
+        vr = raw.VR or dictionary_VR(_tag(keyword))
+        if vr == "US" and len(raw.value) == 2:
+            return int.from_bytes(raw.value, "little" if raw.is_little_endian else "big")
+        if vr == "IS" and raw.value.strip().isdigit():
+            return int(raw.value)
+    value = _value(elements, keyword)
     if isinstance(value, MultiValue | list):
         value = value[0] if value else None
     try:
@@ -132,20 +140,22 @@ def _whole(dataset: Dataset, keyword: str) -> int | None:
         return None
 
 
-def _number(dataset: Dataset, keyword: str) -> float | None:
+def _number(elements: Elements, keyword: str) -> float | None:
     try:
-        number = float(str(_value(dataset, keyword)))
+        number = float(str(_value(elements, keyword)))
     except ValueError:
         return None
     return number if math.isfinite(number) else None
 
 
-def _name(dataset: Dataset, keyword: str) -> tuple[str, str, str]:
+def _name(elements: Elements, keyword: str) -> tuple[str, str, str]:
     """Alphabetic, ideographic and phonetic groups of a PN (PS3.5 6.2.1)."""
-    plain = _plain(dataset, keyword)
+    plain = _plain(elements, keyword)
     if plain == "":
         return "", "", ""
-    value = _value(dataset, keyword) if plain is None or "\\" in plain else plain
+    if plain is not None and "\\" not in plain and "=" not in plain:
+        return plain.rstrip("^"), "", ""
+    value = _value(elements, keyword) if plain is None or "\\" in plain else plain
     if isinstance(value, MultiValue | list):
         value = value[0] if value else None
     if value is None:
@@ -160,60 +170,65 @@ def _name(dataset: Dataset, keyword: str) -> tuple[str, str, str]:
     return alphabetic.rstrip("^"), ideographic.rstrip("^"), phonetic.rstrip("^")
 
 
-def _issuer(dataset: Dataset) -> str:
+def _issuer(elements: Elements) -> str:
     """Who gave the accession number: local name, else universal ID (PS3.3 10.14)."""
-    items = _value(dataset, "IssuerOfAccessionNumberSequence")
+    items = _value(elements, "IssuerOfAccessionNumberSequence")
     try:
         item = items[0]
     except (TypeError, IndexError, KeyError):
         return ""
     if not isinstance(item, Dataset):
         return ""
-    return _text(item, "LocalNamespaceEntityID") or _text(item, "UniversalEntityID")
+    issuer = Elements.of(item)
+    return _text(issuer, "LocalNamespaceEntityID") or _text(issuer, "UniversalEntityID")
 
 
-def facts(dataset: Dataset) -> Facts:
-    """The index's values; a strange one becomes empty, never an error."""
-    alphabetic, ideographic, phonetic = _name(dataset, "PatientName")
-    has_image = "Rows" in dataset
-    frames = _whole(dataset, "NumberOfFrames")
+def facts(source: Elements | Dataset) -> Facts:
+    """The index's values; a strange one becomes empty, never an error.
+
+    Raises GateError(UNDECODABLE) where pydicom has to read the header and cannot.
+    """
+    elements = source if isinstance(source, Elements) else Elements.of(source)
+    alphabetic, ideographic, phonetic = _name(elements, "PatientName")
+    has_image = _tag("Rows") in elements
+    frames = _whole(elements, "NumberOfFrames")
     return Facts(
-        patient_id=_text(dataset, "PatientID"),
-        issuer_of_patient_id=_text(dataset, "IssuerOfPatientID"),
+        patient_id=_text(elements, "PatientID"),
+        issuer_of_patient_id=_text(elements, "IssuerOfPatientID"),
         patient_name=alphabetic,
         patient_name_ideographic=ideographic,
         patient_name_phonetic=phonetic,
-        patient_birth_date=_text(dataset, "PatientBirthDate"),
-        patient_sex=_text(dataset, "PatientSex"),
-        patient_age=_text(dataset, "PatientAge"),
-        study_date=_text(dataset, "StudyDate"),
-        study_time=_text(dataset, "StudyTime"),
-        accession_number=_text(dataset, "AccessionNumber"),
-        issuer_of_accession=_issuer(dataset),
-        study_id=_text(dataset, "StudyID"),
-        study_description=_text(dataset, "StudyDescription"),
-        referring_physician_name=_name(dataset, "ReferringPhysicianName")[0],
-        institution_name=_text(dataset, "InstitutionName"),
-        modality=_text(dataset, "Modality"),
-        series_number=_whole(dataset, "SeriesNumber"),
-        series_description=_text(dataset, "SeriesDescription"),
-        body_part_examined=_text(dataset, "BodyPartExamined"),
-        laterality=_text(dataset, "Laterality") or _text(dataset, "ImageLaterality"),
-        protocol_name=_text(dataset, "ProtocolName"),
-        series_date=_text(dataset, "SeriesDate"),
-        series_time=_text(dataset, "SeriesTime"),
-        instance_number=_whole(dataset, "InstanceNumber"),
-        rows=_whole(dataset, "Rows"),
-        columns=_whole(dataset, "Columns"),
+        patient_birth_date=_text(elements, "PatientBirthDate"),
+        patient_sex=_text(elements, "PatientSex"),
+        patient_age=_text(elements, "PatientAge"),
+        study_date=_text(elements, "StudyDate"),
+        study_time=_text(elements, "StudyTime"),
+        accession_number=_text(elements, "AccessionNumber"),
+        issuer_of_accession=_issuer(elements),
+        study_id=_text(elements, "StudyID"),
+        study_description=_text(elements, "StudyDescription"),
+        referring_physician_name=_name(elements, "ReferringPhysicianName")[0],
+        institution_name=_text(elements, "InstitutionName"),
+        modality=_text(elements, "Modality"),
+        series_number=_whole(elements, "SeriesNumber"),
+        series_description=_text(elements, "SeriesDescription"),
+        body_part_examined=_text(elements, "BodyPartExamined"),
+        laterality=_text(elements, "Laterality") or _text(elements, "ImageLaterality"),
+        protocol_name=_text(elements, "ProtocolName"),
+        series_date=_text(elements, "SeriesDate"),
+        series_time=_text(elements, "SeriesTime"),
+        instance_number=_whole(elements, "InstanceNumber"),
+        rows=_whole(elements, "Rows"),
+        columns=_whole(elements, "Columns"),
         number_of_frames=(frames if frames is not None else 1) if has_image else 0,
-        samples_per_pixel=_whole(dataset, "SamplesPerPixel") or 1,
-        bits_allocated=_whole(dataset, "BitsAllocated"),
-        bits_stored=_whole(dataset, "BitsStored"),
-        photometric_interpretation=_text(dataset, "PhotometricInterpretation"),
-        pixel_representation=_whole(dataset, "PixelRepresentation") or 0,
-        frame_time=_number(dataset, "FrameTime"),
-        sop_class_uid=_text(dataset, "SOPClassUID"),
-        manufacturer=_text(dataset, "Manufacturer"),
-        station_name=_text(dataset, "StationName"),
-        image_type=_text(dataset, "ImageType"),
+        samples_per_pixel=_whole(elements, "SamplesPerPixel") or 1,
+        bits_allocated=_whole(elements, "BitsAllocated"),
+        bits_stored=_whole(elements, "BitsStored"),
+        photometric_interpretation=_text(elements, "PhotometricInterpretation"),
+        pixel_representation=_whole(elements, "PixelRepresentation") or 0,
+        frame_time=_number(elements, "FrameTime"),
+        sop_class_uid=_text(elements, "SOPClassUID"),
+        manufacturer=_text(elements, "Manufacturer"),
+        station_name=_text(elements, "StationName"),
+        image_type=_text(elements, "ImageType"),
     )

@@ -17,10 +17,12 @@ from typing import Any, Final
 
 from pydicom import Dataset
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import DataElement
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
+from studies.dicom.elements import Elements, Raw
+from studies.dicom.errors import GateError
 from studies.dicom.gate import Gate
 
 BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
@@ -38,13 +40,17 @@ _PIXEL_VR: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-def to_json(dataset: Dataset, gate: Gate | None = None, bulk_threshold: int = 1024) -> str:
+def to_json(
+    source: Elements | Dataset, gate: Gate | None = None, bulk_threshold: int = 1024
+) -> str:
     """One object as text. Pixel data and binary values above `bulk_threshold` bytes are
     BulkDataURI `bulkdata/<path>`, relative to the instance; values that no number are left out.
     With `gate`, Available Transfer Syntax UID says how the instance is stored (PS3.4 C.6.1.1.5.2).
 
-    Never raises for what a value holds; an element that cannot be read at all is left out.
+    Never raises for what a value holds; an element that cannot be read at all is left out. Raises
+    GateError(UNDECODABLE) where pydicom has to read the header and cannot.
     """
+    elements = source if isinstance(source, Elements) else Elements.of(source)
     own: list[str] = []
     if gate is not None:
         uid = _quoted(gate.transfer_syntax_uid)
@@ -53,24 +59,27 @@ def to_json(dataset: Dataset, gate: Gate | None = None, bulk_threshold: int = 10
             tag = gate.pixel.tag
             vr = "OB" if gate.pixel.encapsulated else _PIXEL_VR.get(tag, "OW")
             own.append(f'"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"bulkdata/{tag:08X}"}}')
-    return _model(dataset, bulk_threshold, "bulkdata/", own)
+    return _model(elements, bulk_threshold, "bulkdata/", own)
 
 
-def _model(dataset: Dataset, threshold: int, path: str, own: Sequence[str] = ()) -> str:
+def _is_own(tag: int) -> bool:
+    """Whether an element belongs to the encoding, not to the data set."""
+    return tag & 0xFFFF == 0 or tag >> 16 in (2, 0xFFFE)
+
+
+def _model(elements: Elements, threshold: int, path: str, own: Sequence[str] = ()) -> str:
     """`own`: members that the archive says instead of the file."""
     parts = []
-    for tag in sorted(dataset.keys()):
-        number = int(tag)
-        if number & 0xFFFF == 0 or number >> 16 in (2, 0xFFFE):
+    for tag, raw in elements:
+        if _is_own(tag) or (own and tag == AVAILABLE_TRANSFER_SYNTAX_UID):
             continue
-        if own and number == AVAILABLE_TRANSFER_SYNTAX_UID:
-            continue
-        key = f"{number:08X}"
-        raw = dataset.get_item(tag, keep_deferred=True)
-        text = _fast(number, raw) if isinstance(raw, RawDataElement) else None
+        key = f"{tag:08X}"
+        text = _fast(tag, raw)
         if text is None:
             try:
-                text = _slow(dataset[tag], threshold, path + key)
+                text = _slow(elements.element(tag), threshold, path + key)
+            except GateError:
+                raise
             except Exception:  # noqa: S112 - what pydicom cannot convert stays in the file only
                 continue
         parts.append(f'"{key}":{text}')
@@ -79,22 +88,24 @@ def _model(dataset: Dataset, threshold: int, path: str, own: Sequence[str] = ())
     return "{" + ",".join(parts) + "}"
 
 
-def _fast(tag: int, raw: RawDataElement) -> str | None:
+def _fast(tag: int, raw: Raw) -> str | None:
     """The element's text where its bytes say it all, else None."""
-    vr, value = raw.VR, raw.value
+    vr, value, is_little_endian = raw
+    if value is None:
+        return None
     if vr is None or vr == "UN":
         entry = DicomDictionary.get(tag)
-        if entry is None or (vr == "UN" and value is not None and len(value) >= 0xFFFF):
+        if entry is None or (vr == "UN" and len(value) >= 0xFFFF):
             return None
         vr = entry[0]
     if not value:
         return f'{{"vr":"{vr}"}}' if vr in _EMPTY else None
-    if not isinstance(value, bytes):
-        return None
+    if isinstance(value, list):
+        return _sequence(value)
     if vr in _MANY:
         return _strings(vr, value, many=True)
     if vr in _NUMBERS:
-        return _numbers(vr, value, raw.is_little_endian)
+        return _numbers(vr, value, is_little_endian)
     if vr == "DS" or vr == "IS":
         return _decimals(vr, value)
     if vr == "PN":
@@ -102,6 +113,22 @@ def _fast(tag: int, raw: RawDataElement) -> str | None:
     if vr in _ONE:
         return _strings(vr, value, many=False)
     return None
+
+
+def _sequence(items: list[dict[int, Raw]]) -> str | None:
+    """A sequence all of whose elements are fast."""
+    written = []
+    for item in items:
+        parts = []
+        for tag, raw in sorted(item.items()):
+            if _is_own(tag):
+                continue
+            text = _fast(tag, raw)
+            if text is None:
+                return None
+            parts.append(f'"{tag:08X}":{text}')
+        written.append("{" + ",".join(parts) + "}")
+    return f'{{"vr":"SQ","Value":[{",".join(written)}]}}'
 
 
 def _plain(value: bytes) -> str | None:
@@ -174,7 +201,7 @@ def _slow(element: DataElement, threshold: int, path: str) -> str:
     value = element.value
     if vr == "SQ":
         items = [
-            _model(item, threshold, f"{path}/{number}/")
+            _model(Elements.of(item), threshold, f"{path}/{number}/")
             for number, item in enumerate(value or (), 1)
         ]
         return f'{{"vr":"SQ","Value":[{",".join(items)}]}}' if items else '{"vr":"SQ"}'

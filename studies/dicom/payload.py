@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SPOOL_ABOVE = 32 * 2**20
 
@@ -31,6 +31,14 @@ class Payload:
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes as they are in memory; a mapped file's 1 MB at a time."""
+        if isinstance(self.data, bytes):
+            yield self.data
+            return
+        for start in range(0, len(self.data), 1 << 20):
+            yield self.data[start : start + (1 << 20)]
 
     def open(self) -> IO[bytes]:
         """A file over the bytes, from their beginning."""

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pydicom import Dataset
 
 from studies.dicom.pixels.values import first_number, numbers
+from studies.dicom.presentation_mask import Mask, mask_of
+from studies.dicom.presentation_overlays import Overlay, overlays, shutter_group
 
 GREYSCALE = "1.2.840.10008.5.1.4.1.1.11.1"
 COLOUR = "1.2.840.10008.5.1.4.1.1.11.2"
-SOP_CLASSES = frozenset({GREYSCALE, COLOUR})
+PSEUDO_COLOUR = "1.2.840.10008.5.1.4.1.1.11.3"
+SOP_CLASSES = frozenset({GREYSCALE, COLOUR, PSEUDO_COLOUR})
 MAX_POINTS = 200_000
 MAX_REFERENCES = 2_000
 
@@ -31,23 +34,30 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class GreyState:
-    """Where grey transformations come from. `voi` is None where none is for this image."""
+    """Where grey transformations come from. `voi` is None where none is for this image; `palette`
+    gives the greys of a pseudo-colour state their colours."""
 
     modality: Dataset
     voi: Dataset | None
     lut: Dataset
     is_inverse: bool
+    palette: Dataset | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shutter:
-    """What remains visible, in columns and rows from 1, the named edges included; `shade` 0-255
-    covers the rest (PS3.3 C.7.6.11). `rectangle`: left, upper, right, lower."""
+    """What remains visible, in columns and rows from 1, the named edges included (PS3.3 C.7.6.11).
+
+    `rectangle`: left, upper, right, lower. `bitmap`: the data set and the group of a plane whose
+    bits are covered. `shade`, 0-255, covers the rest; `colour` that of colour images, if any.
+    """
 
     rectangle: tuple[float, float, float, float] | None
     circle: tuple[float, float, float] | None
     polygon: tuple[Point, ...]
     shade: int
+    colour: Rgb | None = None
+    bitmap: tuple[Dataset, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,8 @@ class State:
     shutter: Shutter | None = None
     graphics: tuple[Graphic, ...] = ()
     texts: tuple[Text, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    mask: Mask | None = None
     profile: bytes = field(default=b"", repr=False)
 
 
@@ -119,12 +131,13 @@ def state_of(dataset: Dataset, sop_instance_uid: str, number: int) -> State:
                 yield item
 
     grey = None
-    if dataset.get("SOPClassUID") == GREYSCALE:
+    if dataset.get("SOPClassUID") in {GREYSCALE, PSEUDO_COLOUR}:
         grey = GreyState(
             modality=dataset,
             voi=next(mine("SoftcopyVOILUTSequence"), None),
             lut=dataset,
             is_inverse=str(dataset.get("PresentationLUTShape") or "").upper() == "INVERSE",
+            palette=dataset if dataset.get("SOPClassUID") == PSEUDO_COLOUR else None,
         )
     layers = _layers(dataset)
     graphics: list[Graphic] = []
@@ -149,6 +162,10 @@ def state_of(dataset: Dataset, sop_instance_uid: str, number: int) -> State:
         shutter=shutter_of(dataset),
         graphics=tuple(graphics),
         texts=tuple(texts),
+        overlays=overlays(
+            dataset, lambda name: layers.get(name, (0.0, WHITE)), shutter_group(dataset)
+        ),
+        mask=mask_of(dataset) if grey is not None else None,
         profile=profile if isinstance(profile, bytes) else b"",
     )
 
@@ -191,10 +208,19 @@ def shutter_of(dataset: Dataset) -> Shutter | None:
         values = numbers(dataset, "VerticesOfThePolygonalShutter")[: 2 * MAX_POINTS]
         polygon = tuple(zip(values[1::2], values[::2], strict=False))
         polygon = polygon if len(polygon) > 2 else ()
-    if rectangle is None and circle is None and not polygon:
+    group = shutter_group(dataset)
+    if rectangle is None and circle is None and not polygon and group is None:
         return None
     value = first_number(dataset, "ShutterPresentationValue") or 0.0
-    return Shutter(rectangle, circle, polygon, _shade(value))
+    lab = numbers(dataset, "ShutterPresentationColorCIELabValue")
+    return Shutter(
+        rectangle,
+        circle,
+        polygon,
+        _shade(value),
+        colour=_rgb(lab) if len(lab) == 3 else None,
+        bitmap=None if group is None else (dataset, group),
+    )
 
 
 def _area(item: Dataset) -> Area | None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from studies.dicom import canonical
 from studies.dicom.canonical import LONG_VR, SEQUENCES
+from studies.dicom.elements import KEPT, Raw
 from studies.dicom.errors import GateError, Reason
 
 UNDEFINED: Final = 0xFFFFFFFF
@@ -27,6 +28,7 @@ _u16 = {False: struct.Struct("<H"), True: struct.Struct(">H")}
 _u32 = {False: struct.Struct("<I"), True: struct.Struct(">I")}
 _tag = {False: struct.Struct("<HH"), True: struct.Struct(">HH")}
 _sequence_head = struct.Struct("<IQ2s")
+Kept = dict[int, Raw]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Walker:
         self.pixel: PixelLocation | None = None
         self.pixel_digest = ""
         self.extended = b""
+        self.kept: Kept = {}
 
     def walk_file(self, start: int) -> None:
         """The whole data set, to the end of the file."""
@@ -97,7 +100,7 @@ class Walker:
         vr = bytes(self.view[start + 4 : start + 6])
         if len(vr) == 2 and not self.big:
             self.explicit = all(0x40 < byte < 0x5B for byte in vr)
-        self._elements(start, len(self.view), self.explicit, self.big, 0, self.core)
+        self._elements(start, len(self.view), self.explicit, self.big, 0, self.core, self.kept)
 
     def _counted(self) -> None:
         self.count += 1
@@ -105,9 +108,19 @@ class Walker:
             raise GateError(Reason.TOO_LARGE)
 
     def _elements(
-        self, at: int, end: int, explicit: bool, big: bool, depth: int, out: bytearray
+        self,
+        at: int,
+        end: int,
+        explicit: bool,
+        big: bool,
+        depth: int,
+        out: bytearray,
+        kept: Kept | None,
     ) -> int:
-        """Elements up to `end`, or to the item's delimiter inside one of undefined length."""
+        """Elements up to `end`, or to the item's delimiter inside one of undefined length.
+
+        `kept` gets what Elements wants of them, up to the pixel data.
+        """
         view, tags, u16, u32 = self.view, _tag[big], _u16[big], _u32[big]
         last, ordered, begin = -1, True, len(out)
         marks: list[tuple[int, int]] = []
@@ -152,10 +165,28 @@ class Walker:
                     else Reason.BAD_STRUCTURE
                 )
             marks.append((tag, len(out)))
-            at = self._value(tag, vr, value, length, end, explicit, big, depth, out)
+            self._keep(tag, vr, value, length, big, depth, kept)
+            at = self._value(tag, vr, value, length, end, explicit, big, depth, out, kept)
         if not ordered:
             _sort(out, begin, marks)
         return at
+
+    def _keep(
+        self,
+        tag: int,
+        vr: bytes,
+        value: int,
+        length: int,
+        big: bool,
+        depth: int,
+        kept: Kept | None,
+    ) -> None:
+        if kept is None:
+            return
+        if depth == 0 and (self.pixel is not None or tag in PIXEL_TAGS):
+            return  # what follows is no part of the header
+        content = bytes(self.view[value : value + length]) if length <= KEPT else None
+        kept[tag] = Raw(vr.decode("latin-1") or None, content, not big)
 
     def _tail(self, at: int, end: int, depth: int) -> int:
         """What follows the last element may only be zeros."""
@@ -177,21 +208,27 @@ class Walker:
         big: bool,
         depth: int,
         out: bytearray,
+        kept: Kept | None,
     ) -> int:
         """One element's value; returns where the next element begins."""
         if depth == 0 and (tag in PIXEL_TAGS or tag in OFFSET_TABLES):
             return self._pixels(tag, vr, value, length, end, big)
+        items: list[Kept] | None = None
+        if kept is not None and (vr == b"SQ" if explicit else tag in SEQUENCES):
+            items = []
+            kept[tag] = Raw(vr.decode() or None, items, not big)
         if length == UNDEFINED:
             if vr in (b"OB", b"OW") or (not vr and tag == PIXEL_DATA):  # an icon, compressed
                 return self._nested_fragments(tag, value, end, out)
             # UN of undefined length is implicit little endian inside (PS3.5 6.2.2)
             inside = explicit and vr != b"UN"
-            return self._sequence(tag, value, end, True, inside, big and inside, depth, out)
+            return self._sequence(tag, value, end, True, inside, big and inside, depth, out, items)
         stop = value + length
         if tag & 0xFFFF == 0 or tag == TRAILING_PADDING or tag >> 16 == 2:
             return stop
         if vr == b"SQ" or (not vr and tag in SEQUENCES):
-            self._sequence(tag, value, stop, False, explicit and vr == b"SQ", big, depth, out)
+            inside = explicit and vr == b"SQ"
+            self._sequence(tag, value, stop, False, inside, big, depth, out, items)
             return stop
         if (
             length >= 8
@@ -218,7 +255,7 @@ class Walker:
         draft = bytearray()
         explicit = looks_explicit(bytes(self.view[value + 12 : min(value + 14, stop)]))
         try:
-            self._sequence(tag, value, stop, False, explicit, False, depth, draft)
+            self._sequence(tag, value, stop, False, explicit, False, depth, draft, None)
         except struct.error:
             return False
         except GateError as error:
@@ -238,6 +275,7 @@ class Walker:
         big: bool,
         depth: int,
         out: bytearray,
+        items: list[Kept] | None,
     ) -> int:
         """Items up to `end` or the sequence's delimiter; returns where what follows begins."""
         if depth >= self.max_depth:
@@ -260,8 +298,12 @@ class Walker:
                 raise _damaged()
             self._counted()
             out += b"IT"
+            kept: Kept | None = None
+            if items is not None:
+                kept = {}
+                items.append(kept)
             if length == UNDEFINED:
-                at = self._elements(at, end, explicit, big, depth + 1, out)
+                at = self._elements(at, end, explicit, big, depth + 1, out, kept)
                 if at + 8 > end or tags.unpack_from(self.view, at) != (0xFFFE, 0xE00D):
                     raise _damaged()
                 at += 8
@@ -269,7 +311,7 @@ class Walker:
                 stop = at + length
                 if stop > end:
                     raise _damaged()
-                at = self._elements(at, stop, explicit, big, depth + 1, out)
+                at = self._elements(at, stop, explicit, big, depth + 1, out, kept)
                 if at != stop:
                     # A delimiter inside an item of defined length: tolerated at its very end.
                     if at + 8 != stop:

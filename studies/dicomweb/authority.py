@@ -15,7 +15,7 @@ from django.http.cookie import parse_cookie
 from pacs import audit
 from pacs.accounts import access
 from pacs.accounts.addresses import address_of
-from pacs.accounts.models import Scope, User
+from pacs.accounts.models import Scope, Site, User
 from pacs.accounts.principal import Principal
 from studies.dicomweb.errors import ForbiddenError, NotAuthenticatedError, NotFoundError
 from studies.dicomweb.exchange import Exchange
@@ -68,6 +68,8 @@ class Identity:
     ends_at: float = 0.0
     """Moment of time.monotonic() at which the session or token ends unless it is used."""
     studies: dict[tuple[str | None, str], StudyRef] = field(default_factory=dict)
+    destinations: dict[tuple[str | None, str], Site] = field(default_factory=dict)
+    """Sites to which it may store, by how a request names them."""
     audited: set[tuple[str, int]] = field(default_factory=set)
 
     @property

@@ -20,7 +20,7 @@ from studies.dicomweb.negotiation import (
     OCTET_STREAM,
     ZIP,
 )
-from studies.dicomweb.picture_forms import PDF, PICTURES, THUMBNAILS
+from studies.dicomweb.picture_forms import PDFS, PICTURES, REPORTS, THUMBNAILS
 from studies.dicomweb.search.keys import BY_KEYWORD, Level
 from studies.dicomweb.search.parse import MAX_PARAMETERS, MAX_RESULTS
 from studies.dicomweb.stow import MAX_PARTS
@@ -32,6 +32,7 @@ FRAMES = f"{INSTANCE}/frames/{{frames}}"
 FILES = [f'{MULTIPART}; type="{DICOM}"', ZIP]
 JSON = [DICOM_JSON, "application/json"]
 PICTURE_TYPES = list(PICTURES)
+DOCUMENT_TYPES = [*PDFS, *REPORTS]
 THUMBNAIL_TYPES = list(THUMBNAILS)
 STORED = [DICOM, f'{MULTIPART}; type="{DICOM}"', f'{MULTIPART}; type="{DICOM_JSON}"']
 RENDERING = ["accept", "annotation", "iccprofile", "quality", "viewport", "window"]
@@ -75,7 +76,7 @@ def _resources() -> list[dict[str, Any]]:
     found.append(_resource(INSTANCE, "retrieve", [*FILES, DICOM]))
     for path in (STUDY, SERIES, INSTANCE):
         found.append(_resource(f"{path}/metadata", "retrieve metadata", JSON))
-        pictures = [*PICTURE_TYPES, PDF] if path == INSTANCE else PICTURE_TYPES
+        pictures = [*PICTURE_TYPES, *DOCUMENT_TYPES] if path == INSTANCE else PICTURE_TYPES
         found.append(
             _resource(f"{path}/rendered", "retrieve rendered", pictures, parameters=RENDERING)
         )
@@ -121,5 +122,5 @@ def describe(principal: Principal, slug: str | None) -> dict[str, Any]:
             "renderedPixels": MAX_PIXELS,
         },
         "resources": _resources(),
-        "wadoUri": {"path": f"{root}/wado", "accept": [DICOM, *PICTURE_TYPES, PDF]},
+        "wadoUri": {"path": f"{root}/wado", "accept": [DICOM, *PICTURE_TYPES, *DOCUMENT_TYPES]},
     }

@@ -100,8 +100,8 @@ class DataPlane:
             await self._fallback(scope, receive, send)
             return
         route = STUDIES_PATH.fullmatch(path)
-        uri = URI_PATH.fullmatch(path)
-        root = ROOT_PATH.fullmatch(path)
+        uri = URI_PATH.fullmatch(path) if route is None else None
+        root = ROOT_PATH.fullmatch(path) if route is None else None
         if route is None and uri is None and root is None and path not in UPLOAD_PATHS:
             await self._fallback(scope, receive, send)
             return

@@ -7,6 +7,9 @@ from pacs.accounts.models import Site
 from pacs.accounts.principal import Principal
 from studies.dicomweb.authority import Identity
 from studies.dicomweb.errors import BadRequestError, ForbiddenError, NotFoundError
+from studies.dicomweb.pool import Pool
+
+DESTINATIONS_EACH = 512
 
 
 def destination(principal: Principal, in_path: str | None, in_header: str) -> Site:
@@ -40,7 +43,7 @@ def destination(principal: Principal, in_path: str | None, in_header: str) -> Si
     return found[0]
 
 
-def audited_destination(identity: Identity, in_path: str | None, in_header: str) -> Site:
+def _audited(identity: Identity, in_path: str | None, in_header: str) -> Site:
     """The site, with the attempt to store there in the audit trail, once in ten minutes.
 
     What was new or refused has an event of its own; a repetition of what is there has only this.
@@ -53,4 +56,17 @@ def audited_destination(identity: Identity, in_path: str | None, in_header: str)
         session_key=identity.principal.session_key,
         address=identity.address,
     )
+    return site
+
+
+async def audited_destination(
+    pool: Pool, identity: Identity, in_path: str | None, in_header: str
+) -> Site:
+    """The same without the database where this identity has just been told."""
+    key = (in_path, in_header)
+    site = identity.destinations.get(key)
+    if site is None:
+        site = await pool.run(_audited, identity, in_path, in_header)
+        if len(identity.destinations) < DESTINATIONS_EACH:
+            identity.destinations[key] = site
     return site

@@ -72,22 +72,19 @@ class Frames:
         if len(numbers) > 1:
             await self._send_many(exchange, location, numbers, form, headers)
             return
-        syntax = form.transfer_syntax_uid
-        made = (
-            None if form.as_stored else await self._transcoder.frame(location, numbers[0], syntax)
-        )
+        before = after = b""
+        if form.multipart:
+            parts = Parts(form.media_type)
+            before, after = parts.head(form.content_type, first=True), parts.tail
+            headers.append(parts.header)
+        else:
+            headers.append((b"content-type", form.content_type))
+        wanted = (location, numbers[0], form.transfer_syntax_uid, before, after)
+        made = None if form.as_stored else await self._transcoder.frame(*wanted)
         size = _stored_size(location, numbers[0]) if made is None else len(made)
         await room.admit(size)
         try:
-            data = (
-                await self._transcoder.frame(location, numbers[0], syntax) if made is None else made
-            )
-            if form.multipart:
-                parts = Parts(form.media_type)
-                data = b"".join((parts.head(form.content_type, first=True), data, parts.tail))
-                headers.append(parts.header)
-            else:
-                headers.append((b"content-type", form.content_type))
+            data = await self._transcoder.frame(*wanted) if made is None else made
             await send_bytes(exchange, headers, etag, data, ranged=not form.multipart)
         except BaseException:
             room.released(size)

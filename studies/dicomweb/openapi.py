@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from studies.dicomweb.negotiation import DICOM, DICOM_JSON, MULTIPART, OCTET_STREAM, ZIP
-from studies.dicomweb.picture_forms import PDF, PICTURES
+from studies.dicomweb.picture_forms import PDF, PICTURES, REPORTS
 
 Schema = dict[str, Any]
 
@@ -182,7 +182,7 @@ def _paths() -> Schema:
                 **NOT_MODIFIED,
             )
         }
-        pictures = _content(*PICTURES, PDF, MULTIPART)
+        pictures = _content(*PICTURES, PDF, *REPORTS, MULTIPART)
         paths[f"{path}/rendered"] = {
             "get": _get(
                 f"render_{level}", "Pictures", pictures, [*parameters, *RENDERING], **NOT_MODIFIED
@@ -229,7 +229,7 @@ def _paths() -> Schema:
         "get": _get(
             "wado_uri",
             "One object (WADO-URI, PS3.18 9)",
-            _content(DICOM, *PICTURES, PDF),
+            _content(DICOM, *PICTURES, PDF, *REPORTS),
             [
                 {**_query("requestType", {"type": "string", "enum": ["WADO"]}), "required": True},
                 *(
@@ -238,7 +238,9 @@ def _paths() -> Schema:
                         ("studyUID", "seriesUID", "objectUID"), UIDS.values(), strict=True
                     )
                 ),
-                _query("contentType", {"type": "string", "enum": [DICOM, *PICTURES]}),
+                _query(
+                    "contentType", {"type": "string", "enum": [DICOM, *PICTURES, PDF, *REPORTS]}
+                ),
             ],
             **RANGED,
         )

@@ -10,9 +10,11 @@ from studies.dicomweb.errors import NotAcceptableError
 from studies.dicomweb.negotiation import wanted
 
 JPEG, PNG, GIF, PDF = "image/jpeg", "image/png", "image/gif", "application/pdf"
+HTML, TEXT = "text/html", "text/plain"
 PICTURES = (JPEG, PNG, GIF)
 THUMBNAILS = (JPEG,)
-DOCUMENTS = (PDF,)
+PDFS = (PDF,)
+REPORTS = (HTML, TEXT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ A presentation state is the images that it is about, shown with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from studies.dicom.pixels import LOOK
 from studies.dicom.pixels.client import PixelError
 from studies.dicom.pixels.rendering import Rendering
-from studies.dicomweb import caching, encapsulated, pictures, rendering_parameters
+from studies.dicomweb import caching, icons, pictures, rendering_parameters
 from studies.dicomweb.authority import StudyRef
+from studies.dicomweb.documents import Documents
 from studies.dicomweb.errors import NotAcceptableError, NotFoundError
 from studies.dicomweb.exchange import NO_STORE, Exchange
 from studies.dicomweb.frame_list import frame_numbers
@@ -19,7 +22,6 @@ from studies.dicomweb.instances import Instances, Location
 from studies.dicomweb.negotiation import accept_of
 from studies.dicomweb.parts import Parts
 from studies.dicomweb.picture_forms import (
-    DOCUMENTS,
     GIF,
     JPEG,
     PICTURES,
@@ -40,6 +42,7 @@ class Rendered:
         self._slow = slow
         self._instances = instances
         self._maker = Maker(quick, slow)
+        self._documents = Documents(quick, slow)
 
     async def rendered(
         self,
@@ -60,7 +63,7 @@ class Rendered:
             location = await self._instances.find(study, series_uid, sop_uid)
             of_state = pictures.is_state(location)
             if not of_state and location.number_of_frames == 0:
-                await self._document(exchange, location, accept)
+                await self._documents.send(exchange, location, accept)
                 return
             found, form = await self._instance(study, location, frames, accept)
         wanted = rendering_parameters.rendering(values, form.media_type, of_state=of_state)
@@ -133,13 +136,6 @@ class Rendered:
             waiting.clear()
         await exchange.end(b"".join(waiting) + parts.tail)
 
-    async def _document(self, exchange: Exchange, location: Location, accept: str) -> None:
-        """The PDF of an encapsulated document; other objects have no rendering here."""
-        if location.sop_class_uid != encapsulated.ENCAPSULATED_PDF:
-            raise NotFoundError(NOT_SHOWN)
-        form = picture_form(accept, DOCUMENTS, False)
-        await self.send_pdf(exchange, location, multipart=form.multipart)
-
     async def of_state(self, study: StudyRef, state: Location) -> list[Picture]:
         """The frames that a presentation state is about. NotFoundError for none."""
         return await pictures.of_state(self._quick, study, state)
@@ -157,15 +153,9 @@ class Rendered:
         if not await caching.not_modified(exchange, etag, caching.pixels(exchange)):
             await _send(exchange, media_type, etag, await self._maker.made(picture, wanted, path))
 
-    async def send_pdf(self, exchange: Exchange, location: Location, *, multipart: bool) -> None:
-        """The PDF of an encapsulated document."""
-        body = await self._quick.run(encapsulated.pdf, location.archive_key)
-        kind = DOCUMENTS[0]
-        if multipart:
-            parts = Parts(kind)
-            body = parts.head(kind.encode(), first=True) + body + parts.tail
-            kind = parts.header[1].decode()
-        await _send(exchange, kind, f'W/"{location.etag}-pdf-{multipart:d}"', body)
+    async def send_document(self, exchange: Exchange, location: Location, accept: str) -> None:
+        """A document as it is rendered."""
+        await self._documents.send(exchange, location, accept)
 
     # Thumbnails
 
@@ -178,7 +168,7 @@ class Rendered:
         frame: str | None = None,
     ) -> None:
         """A small JPEG that fits into the viewport: of a frame, of an instance's middle frame, or
-        of the picture that stands for a series or study."""
+        of the picture that stands for a series or study; an icon where there are documents only."""
         values = rendering_parameters.read(exchange.scope.get("query_string", b""))
         accept = accept_of(exchange)
         form = picture_form(accept, THUMBNAILS, False)
@@ -188,7 +178,8 @@ class Rendered:
         if series_uid is not None and sop_uid is not None:
             location = await self._instances.find(study, series_uid, sop_uid)
             if location.number_of_frames == 0:
-                raise NotFoundError(NOT_SHOWN)
+                await self._icon(exchange, [] if frame else [location], room)
+                return
             if frame is None:
                 number = thumbnails.middle(location.number_of_frames)
             else:
@@ -198,8 +189,8 @@ class Rendered:
         else:
             found = await self._quick.run(thumbnails.representative, study.pk, series_uid)
             if found is None:
-                await self._instances.all_of(study, series_uid)
-                raise NotFoundError("There is no picture here that can be shown.")
+                await self._icon(exchange, await self._instances.all_of(study, series_uid), room)
+                return
             shown, etag = found
         etag = f'W/"{etag[:32]}-t{shown.frame}-{room[0]}x{room[1]}-{LOOK}"'
         if await caching.not_modified(exchange, etag, caching.pixels(exchange)):
@@ -208,6 +199,16 @@ class Rendered:
         if picture is None:
             picture = await self._slow.run(_thumbnail, shown, room)
         await _send(exchange, JPEG, etag, picture)
+
+    async def _icon(
+        self, exchange: Exchange, locations: Iterable[Location], room: tuple[int, int]
+    ) -> None:
+        """The icon of the first document. NotFoundError where there is none."""
+        label = next(filter(None, map(icons.label_of, locations)), "")
+        if not label:
+            raise NotFoundError(NOT_SHOWN)
+        picture = await self._quick.run(icons.icon, label, room)
+        await _send(exchange, JPEG, f'W/"icon-{label}-{min(room)}-{LOOK}"', picture)
 
 
 async def _send(exchange: Exchange, kind: str, etag: str, body: bytes) -> None:

@@ -69,7 +69,7 @@ class Stow:
         form = Form.of(exchange.headers)
         parser = None if form.boundary is None else Parser(form.boundary)
         named = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(audited_destination, identity, slug, named)
+        site = await audited_destination(self._quick, identity, slug, named)
         intake = Intake(self._stores, self._rows, identity, site, study)
         try:
             if parser is None:

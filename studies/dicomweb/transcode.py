@@ -37,8 +37,17 @@ class Transcoder:
         """Let the threads end."""
         self._pool.close()
 
-    async def frame(self, location: Location, number: int, syntax: str) -> bytes:
-        """Frame `number` (from 1) in `syntax`: one seek and one read where it is stored so.
+    async def frame(
+        self,
+        location: Location,
+        number: int,
+        syntax: str,
+        before: bytes = b"",
+        after: bytes = b"",
+    ) -> bytes:
+        """Frame `number` (from 1) in `syntax`, between two other pieces.
+
+        One seek and one read where it is stored so.
 
         Raises NotAcceptableError where it cannot be made, BusyError.
         """
@@ -46,12 +55,16 @@ class Transcoder:
             file = await self._instances.open(location)
             spans = location.frames.spans(number)
             if len(spans) == 1:
-                return await self._instances.read(file, *spans[0])
-            return b"".join([await self._instances.read(file, *span) for span in spans])
-        return await self._once.run(
-            (location.sha256, number, syntax),
-            lambda: self._pool.run(_frame, location, number, syntax),
-        )
+                return await self._instances.read(file, *spans[0], before, after)
+            pieces = [await self._instances.read(file, *span) for span in spans]
+        else:
+            pieces = [
+                await self._once.run(
+                    (location.sha256, number, syntax),
+                    lambda: self._pool.run(_frame, location, number, syntax),
+                )
+            ]
+        return b"".join((before, *pieces, after)) if before or after else b"".join(pieces)
 
     async def head(self, location: Location, syntax: str) -> InstanceHead:
         """What stands around the frames of the instance in `syntax`. Raises as `frame` does."""

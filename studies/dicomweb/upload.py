@@ -15,6 +15,8 @@ from studies.dicomweb.destination import audited_destination
 from studies.dicomweb.errors import BadRequestError, MediaTypeError, TooLargeError
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.intake import source_of
+from studies.dicomweb.multipart import content_type
+from studies.dicomweb.negotiation import DICOM
 from studies.dicomweb.pool import Pool
 from studies.dicomweb.rows import Rows
 from studies.dicomweb.spool import Spool
@@ -37,8 +39,7 @@ class Upload:
         identity.require(Scope.WRITE)
         if identity.is_session:
             csrf.check(exchange)
-        kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/dicom":
+        if content_type(exchange.headers.get("content-type", ""))[0] != DICOM:
             raise MediaTypeError("Send one file as application/dicom.")
         length = exchange.headers.get("content-length", "")
         if length.isdecimal() and int(length) > settings.MAX_INSTANCE_BYTES:
@@ -47,7 +48,7 @@ class Upload:
         if expected and DIGEST.fullmatch(expected) is None:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
-        site = await self._quick.run(audited_destination, identity, None, slug)
+        site = await audited_destination(self._quick, identity, None, slug)
         spool = Spool(self._stores)
         try:
             async for chunk in exchange.body():
@@ -74,5 +75,5 @@ def _words(result: ingest.StoreResult) -> dict[str, Any]:
         "outcome": result.outcome,
         "reason": None if result.reason is None else str(result.reason),
         "words": "" if result.reason is None else WORDS[result.reason],
-        "instance": None if result.instance is None else result.instance.sop_instance_uid,
+        "instance": result.sop_instance_uid or None,
     }

@@ -1,7 +1,7 @@
 """WADO-URI: one object by parameters in the query (PS3.18 9).
 
-Served are DICOM files, pictures, and the PDF of encapsulated documents. Nothing is anonymised here:
-a request for it is refused.
+Served are DICOM files, pictures, the PDF of encapsulated documents, and structured reports as text.
+Nothing is anonymised here: a request for it is refused.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from studies.dicom.structured.classes import is_report
 from studies.dicomweb import encapsulated, pictures, rendering_parameters
 from studies.dicomweb.authority import Authority, Identity, StudyRef
 from studies.dicomweb.errors import BadRequestError, NotFoundError
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.instances import Instances, Location
 from studies.dicomweb.negotiation import DICOM
-from studies.dicomweb.picture_forms import GIF, PDF, PICTURES, picture_form
+from studies.dicomweb.picture_forms import GIF, PDF, PICTURES, REPORTS, picture_form
 from studies.dicomweb.pictures import Picture
 from studies.dicomweb.rendered import Rendered
 from studies.dicomweb.wado import Wado
@@ -50,8 +51,8 @@ class WadoUri:
             raise BadRequestError("WADO-URI answers in one part.")
         if form.media_type == DICOM:
             await self._file(exchange, study, values)
-        elif form.media_type == PDF:
-            await self._rendered.send_pdf(exchange, location, multipart=False)
+        elif form.media_type in {PDF, *REPORTS}:
+            await self._rendered.send_document(exchange, location, form.media_type)
         else:
             wanted = rendering_parameters.uri_rendering(values, form.media_type)
             picture = await self._picture(study, location, number, values, form.media_type)
@@ -122,6 +123,8 @@ def _offered(location: Location, number: int | None) -> tuple[str, ...]:
     """Media types of an object, its default first (PS3.18 9.4.1.1, table 8.7.4-1)."""
     if location.sop_class_uid == encapsulated.ENCAPSULATED_PDF:
         return (PDF, DICOM)
+    if is_report(location.sop_class_uid):
+        return (DICOM, *REPORTS)
     if location.number_of_frames == 0:
         return (DICOM,)
     if location.number_of_frames > 1 and number is None:

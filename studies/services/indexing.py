@@ -7,14 +7,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from pacs import audit, events
-from pacs.accounts.models import Site
+from pacs import audit, events, statements
 from studies import documents
 from studies.dicom.charset import search_key
 from studies.dicom.errors import Reason
@@ -27,13 +27,51 @@ from studies.models import (
     Series,
     Study,
 )
-from studies.services import arrival
+from studies.orders import matching
+from studies.services import arrival, known
 from studies.services.facts import of_document
 
 if TYPE_CHECKING:
     from studies.dicom.gate import Gate
     from studies.dicom.header import Facts
     from studies.services.ingest import Prepared, StoreResult
+
+INSTANCE = (
+    "site_id",
+    "series_id",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "instance_number",
+    "rows",
+    "columns",
+    "number_of_frames",
+    "bits_allocated",
+    "photometric_interpretation",
+    "archive_key",
+    "file_size",
+    "file_sha256",
+    "content_digest",
+    "dataset_digest",
+    "frame_index",
+    "source",
+    "received_at",
+)
+STUDY = (
+    "number_of_instances",
+    "number_of_series",
+    "modalities",
+    "last_received_at",
+    "late_instances",
+    "arrival",
+    "quiet_at",
+    "name_conflict",
+)
+
+MORE_IN_SERIES = (
+    "UPDATE studies_series SET number_of_instances = number_of_instances + %s,"
+    " metadata_version = metadata_version + 1 WHERE id = %s"
+)
 
 
 def clip(text: str, length: int) -> str:
@@ -48,11 +86,11 @@ def day_of(text: str) -> date | None:
     return None
 
 
-def quiet_delay(site: Site, modality: str) -> timedelta:
+def quiet_delay(site_id: int, modality: str) -> timedelta:
     """How long after its last image a study counts as quiet."""
     seconds = (
         settings.QUIET_SECONDS_OVERRIDE
-        or site.quiet_seconds
+        or known.quiet_seconds(site_id)
         or settings.QUIET_SECONDS.get(modality, settings.QUIET_SECONDS[""])
     )
     return timedelta(seconds=seconds)
@@ -67,8 +105,19 @@ class StudyInBatch:
     stored: int = 0
     sizes: int = 0
     modalities: set[str] = field(default_factory=set)
-    series: dict[str, Series] = field(default_factory=dict)
-    added: dict[str, int] = field(default_factory=dict)
+    series: dict[str, int] = field(default_factory=dict)
+    """Ids by SeriesInstanceUID."""
+    added: dict[int, int] = field(default_factory=dict)
+    """New images by series id."""
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What has a SOP Instance UID: `pk` is None for a file of this very batch."""
+
+    pk: int | None
+    study_id: int
+    content_digest: str
 
 
 class Batch:
@@ -83,38 +132,33 @@ class Batch:
         address: str = "",
         session_key: str = "",
     ) -> None:
-        self.site = Site.objects.get(pk=site_id)
+        self.site_id = site_id
         self.actor = actor
         self.address = address
         self.session_key = session_key
         self.as_prior = as_prior
         self.now = timezone.now()
         self.studies: dict[str, StudyInBatch] = {}
-        self.known: dict[str, Instance] = {}
-        self.fresh: dict[str, Instance] = {}
+        self.there: dict[str, There] = {}
+        self.instances: list[tuple[Any, ...]] = []
         self.documents: list[documents.Document] = []
         self.sources: set[str] = set()
 
     def write(self, prepared: Sequence[Prepared]) -> list[StoreResult]:
         """Rows for every file, in order; results in the same order."""
         uids = [p.gate.sop_instance_uid for p in prepared if p.gate is not None]
-        self.known = self._stored_already(uids)
+        self.there = {
+            uid: There(one.pk, one.study_id, one.content_digest)
+            for uid, one in known.instances(self.site_id, uids).items()
+        }
         results = [self._one(file) for file in prepared]
-        Instance.objects.bulk_create(self.fresh.values(), batch_size=100)
-        documents.replace_many(self.documents)
+        if self.instances:
+            statements.insert(Instance, INSTANCE, self.instances)
+            documents.replace_many(self.documents)
         for study in self.studies.values():
             if study.stored:
                 self._finish(study)
         return results
-
-    def _stored_already(self, uids: list[str]) -> dict[str, Instance]:
-        """Rows under these UIDs. Mostly there are none, which a look at the index alone tells."""
-        there = Instance.objects.filter(site=self.site, sop_instance_uid__in=uids)
-        found = list(there.values_list("pk", flat=True))
-        if not found:
-            return {}
-        rows = Instance.objects.filter(pk__in=found).select_related("series")
-        return {row.sop_instance_uid: row for row in rows}
 
     def _one(self, file: Prepared) -> StoreResult:
         from studies.services.ingest import StoreResult
@@ -122,26 +166,26 @@ class Batch:
         if file.reason is not None or file.gate is None or file.facts is None:
             return self._quarantine(file, file.reason or Reason.UNDECODABLE)
         uid = file.gate.sop_instance_uid
-        known = self.known.get(uid) or self.fresh.get(uid)
-        if known is not None:
-            same = known.content_digest == file.gate.content_digest or (
-                known.pk is not None and file.same_pixels_as == known.pk
+        there = self.there.get(uid)
+        if there is not None:
+            same = there.content_digest == file.gate.content_digest or (
+                there.pk is not None and file.same_pixels_as == there.pk
             )
             if not same:
                 reason = Reason.NOT_COMPARED if file.not_compared else Reason.CONFLICT
                 return self._quarantine(file, reason)
-            return StoreResult("duplicate", known, None, known.series.study_id)
+            return StoreResult("duplicate", uid, None, there.study_id)
         study = self._study(file, file.gate, file.facts)
         if not self._same_patient(study.row, file.facts):
             return self._quarantine(file, Reason.OTHER_PATIENT)
-        instance = self._instance(study, file, file.gate, file.facts)
-        return StoreResult("stored", instance, None, study.row.pk)
+        self._instance(study, file, file.gate, file.facts)
+        return StoreResult("stored", uid, None, study.row.pk)
 
     def _quarantine(self, file: Prepared, reason: Reason) -> StoreResult:
         from studies.services.ingest import StoreResult
 
         row, created = QuarantinedFile.objects.get_or_create(
-            site=self.site,
+            site_id=self.site_id,
             file_sha256=file.file_sha256,
             reason=reason,
             defaults={
@@ -156,16 +200,16 @@ class Batch:
             audit.record(
                 "instance.quarantined",
                 actor=self.actor,
-                site=self.site,
+                site=self.site_id,
                 outcome="refused",
                 detail={"reason": str(reason), "source": file.source, "file": str(row.pk)},
                 address=self.address,
                 session_key=self.session_key,
             )
-            events.publish("quarantine.changed", site=self.site.pk)
+            events.publish("quarantine.changed", site=self.site_id)
         else:
             QuarantinedFile.objects.filter(pk=row.pk).update(times_received=F("times_received") + 1)
-        return StoreResult("quarantined", None, reason)
+        return StoreResult("quarantined", "", reason)
 
     @staticmethod
     def _same_patient(study: Study, facts: Facts) -> bool:
@@ -178,11 +222,7 @@ class Batch:
     def _study(self, file: Prepared, gate: Gate, facts: Facts) -> StudyInBatch:
         uid = gate.study_instance_uid
         if uid not in self.studies:
-            row = (
-                Study.objects.select_for_update(of=("self",))
-                .filter(site=self.site, study_instance_uid=uid)
-                .first()
-            )
+            row = known.study(self.site_id, uid)
             self.studies[uid] = (
                 StudyInBatch(row, is_new=False) if row else self._new_study(uid, file, facts)
             )
@@ -191,7 +231,7 @@ class Batch:
     def _new_study(self, uid: str, file: Prepared, facts: Facts) -> StudyInBatch:
         patient = self._patient(facts)
         row = Study(
-            site=self.site,
+            site_id=self.site_id,
             patient_ref=patient,
             study_instance_uid=uid,
             study_id=clip(facts.study_id, 64),
@@ -216,7 +256,7 @@ class Batch:
             received_at=self.now,
             last_received_at=self.now,
             quiet_at=self.now,
-            **of_document(json.loads(file.document))[0],
+            **_columns(file.document)[0],
         )
         row.search_text = clip(
             search_key(
@@ -233,7 +273,7 @@ class Batch:
             ),
             1200,
         )
-        row.name_conflict = self._other_name(patient, facts)
+        row.name_conflict = self._other_name(patient.patient_name, facts.patient_name)
         row.save(force_insert=True)
         return StudyInBatch(row, is_new=True)
 
@@ -245,7 +285,7 @@ class Batch:
             "patient_sex": clip(facts.patient_sex, 16),
         }
         key = {
-            "site": self.site,
+            "site_id": self.site_id,
             "patient_id": clip(facts.patient_id, 64),
             "issuer_of_patient_id": clip(facts.issuer_of_patient_id, 64),
         }
@@ -254,20 +294,21 @@ class Batch:
         return Patient.objects.get_or_create(**key, defaults=values)[0]
 
     @staticmethod
-    def _other_name(patient: Patient, facts: Facts) -> bool:
-        ours, theirs = (
-            search_key(name.replace("^", " ")).split()
-            for name in (patient.patient_name, facts.patient_name)
-        )
-        return bool(ours and theirs and ours != theirs)
+    def _other_name(ours: str, theirs: str) -> bool:
+        if ours == theirs:
+            return False
+        words, others = (search_key(name.replace("^", " ")).split() for name in (ours, theirs))
+        return bool(words and others and words != others)
 
-    def _series(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> Series:
+    def _series(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> int:
+        """The id of the file's series."""
         uid = gate.series_instance_uid
-        if uid in study.series:
-            return study.series[uid]
-        for known in Series.objects.filter(study=study.row, series_instance_uid=uid):
-            study.series[uid] = known
-            return known
+        if uid not in study.series:
+            there = None if study.is_new else known.series_id(study.row.pk, uid)
+            study.series[uid] = there or self._new_series(study, file, uid, facts)
+        return study.series[uid]
+
+    def _new_series(self, study: StudyInBatch, file: Prepared, uid: str, facts: Facts) -> int:
         series, is_new = Series.objects.get_or_create(
             study=study.row,
             series_instance_uid=uid,
@@ -280,64 +321,60 @@ class Batch:
                 "protocol_name": clip(facts.protocol_name, 256),
                 "series_date": clip(facts.series_date, 26),
                 "series_time": clip(facts.series_time, 28),
-                **of_document(json.loads(file.document))[1],
+                **_columns(file.document)[1],
             },
         )
-        study.series[uid] = series
         study.row.number_of_series += is_new
-        return series
+        return series.pk
 
-    def _instance(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> Instance:
-        series = self._series(study, file, gate, facts)
-        instance = Instance(
-            site=self.site,
-            series=series,
-            sop_instance_uid=gate.sop_instance_uid,
-            sop_class_uid=gate.sop_class_uid,
-            transfer_syntax_uid=gate.transfer_syntax_uid,
-            instance_number=_int32(facts.instance_number),
-            rows=facts.rows,
-            columns=facts.columns,
-            number_of_frames=file.number_of_frames,
-            bits_allocated=facts.bits_allocated,
-            photometric_interpretation=clip(facts.photometric_interpretation, 32),
-            archive_key=file.archive_key,
-            file_size=file.file_size,
-            file_sha256=file.file_sha256,
-            content_digest=gate.content_digest,
-            dataset_digest=gate.dataset_digest,
-            frame_index=file.frame_index,
-            source=file.source,
-            received_at=self.now,
+    def _instance(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> None:
+        series_id = self._series(study, file, gate, facts)
+        number = _int32(facts.instance_number)
+        self.instances.append(
+            (
+                self.site_id,
+                series_id,
+                gate.sop_instance_uid,
+                gate.sop_class_uid,
+                gate.transfer_syntax_uid,
+                number,
+                facts.rows,
+                facts.columns,
+                file.number_of_frames,
+                facts.bits_allocated,
+                clip(facts.photometric_interpretation, 32),
+                file.archive_key,
+                file.file_size,
+                file.file_sha256,
+                gate.content_digest,
+                gate.dataset_digest,
+                file.frame_index,
+                file.source,
+                self.now,
+            )
         )
-        self.fresh[gate.sop_instance_uid] = instance
+        self.there[gate.sop_instance_uid] = There(None, study.row.pk, gate.content_digest)
         self.documents.append(
             documents.Document(
-                site_id=self.site.pk,
+                site_id=self.site_id,
                 study_instance_uid=gate.study_instance_uid,
                 series_instance_uid=gate.series_instance_uid,
                 sop_instance_uid=gate.sop_instance_uid,
-                instance_number=instance.instance_number,
+                instance_number=number,
                 body=file.document,
             )
         )
         study.stored += 1
-        study.added[series.series_instance_uid] = study.added.get(series.series_instance_uid, 0) + 1
+        study.added[series_id] = study.added.get(series_id, 0) + 1
         study.modalities.add(facts.modality)
         if not study.row.name_conflict and facts.patient_name:
-            study.row.name_conflict = self._other_name(
-                Patient(patient_name=study.row.patient_name), facts
-            )
+            study.row.name_conflict = self._other_name(study.row.patient_name, facts.patient_name)
         self.sources.add(file.source)
-        return instance
 
     def _finish(self, study: StudyInBatch) -> None:
         """Counts, arrival, audit and the event of one study."""
-        for uid, count in study.added.items():
-            Series.objects.filter(pk=study.series[uid].pk).update(
-                number_of_instances=F("number_of_instances") + count,
-                metadata_version=F("metadata_version") + 1,
-            )
+        for series_id, count in study.added.items():
+            statements.change(MORE_IN_SERIES, [count, series_id])
         row = study.row
         was_over = row.arrival != Arrival.RECEIVING
         was_complete = row.arrival == Arrival.COMPLETE
@@ -348,21 +385,12 @@ class Batch:
         if was_over and not self.as_prior:
             row.late_instances += study.stored
         row.arrival = Arrival.RECEIVING
-        row.quiet_at = self.now + quiet_delay(self.site, next(iter(sorted(study.modalities)), ""))
+        row.quiet_at = self.now + quiet_delay(
+            self.site_id, next(iter(sorted(study.modalities)), "")
+        )
         if row.expected_instances and row.number_of_instances >= row.expected_instances:
             row.arrival = Arrival.COMPLETE
-        row.save(
-            update_fields=[
-                "number_of_instances",
-                "number_of_series",
-                "modalities",
-                "last_received_at",
-                "late_instances",
-                "arrival",
-                "quiet_at",
-                "name_conflict",
-            ]
-        )
+        statements.update(Study, row.pk, STUDY, [getattr(row, name) for name in STUDY])
         audit.record(
             "instances.received",
             actor=self.actor,
@@ -373,12 +401,20 @@ class Batch:
         )
         events.publish(
             "study.received" if study.is_new else "study.changed",
-            site=self.site.pk,
+            site=self.site_id,
             study=row.pk,
             images=row.number_of_instances,
         )
         if row.arrival == Arrival.COMPLETE and not was_complete:
             arrival.note_complete(row, self.actor)
+        if study.is_new:
+            matching.study_arrived(row)
+
+
+@lru_cache(maxsize=1)
+def _columns(document: str) -> tuple[dict[str, str], dict[str, str], int | None]:
+    """`of_document`; a new study and its new series ask for the same one."""
+    return of_document(json.loads(document))
 
 
 def _int32(value: int | None) -> int | None:

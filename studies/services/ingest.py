@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal
 
 import structlog
 from django.conf import settings
@@ -18,9 +18,10 @@ from django.db import IntegrityError, transaction
 from pacs.accounts.models import Site
 from studies import archive
 from studies.dicom import frames, gate, header, json_model
+from studies.dicom.elements import Elements
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.payload import Payload
-from studies.models import Instance
+from studies.services import known as index
 from studies.services.indexing import Batch
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of a file. `reason` is None unless it is in quarantine."""
+    """What became of a file. In quarantine it has a `reason`, and "" for its UID."""
 
     outcome: Outcome
-    instance: Instance | None
+    sop_instance_uid: str
     reason: Reason | None = None
     study_id: int | None = None
 
@@ -105,12 +106,12 @@ def prepare(
     index = document = ""
     count = 0
     try:
-        checked = gate.inspect(payload.data, max_size=settings.MAX_INSTANCE_BYTES)
-        dataset = header.read(payload.data)
-        facts = header.facts(dataset)
+        checked, kept = gate.walk(payload.data, max_size=settings.MAX_INSTANCE_BYTES)
+        elements = Elements(kept, lambda: header.read(payload.data))
+        facts = header.facts(elements)
         frame_index = frames.index(checked, facts)
         index, count = frame_index.to_json(), frame_index.count
-        document = json_model.to_json(dataset, checked)
+        document = json_model.to_json(elements, checked)
     except GateError as error:
         refused = error.reason
     except Exception as error:  # a parser's surprise must not lose the file or stop the rest
@@ -143,23 +144,11 @@ def prepare(
     )
 
 
-class Known(NamedTuple):
-    """What is stored under a SOP Instance UID; a plain row, since every image asks for it."""
-
-    pk: int
-    archive_key: str
-    content_digest: str
-    dataset_digest: str
-    transfer_syntax_uid: str
+def _known(site_id: int, sop_instance_uid: str) -> index.Known | None:
+    return index.instances(site_id, [sop_instance_uid]).get(sop_instance_uid)
 
 
-def _known(site_id: int, sop_instance_uid: str) -> Known | None:
-    rows = Instance.objects.filter(site_id=site_id, sop_instance_uid=sop_instance_uid)
-    row = next(iter(rows.values_list(*Known._fields)[:1]), None)
-    return Known(*row) if row else None
-
-
-def _only_encoding_differs(known: Known, checked: gate.Gate, key: str) -> bool | None:
+def _only_encoding_differs(known: index.Known, checked: gate.Gate, key: str) -> bool | None:
     """Whether another transfer syntax carries the very same pixels: compared decoded.
 
     None where that took too long.
@@ -194,11 +183,14 @@ def commit(
 ) -> list[StoreResult]:
     """Write the rows of a batch, all of one site, in order. One transaction, one event a study.
 
+    Files first: when the first row is written, every file and its name are on the disk.
+
     `as_prior`: studies that are new with this batch need no reading. `actor`, `address` and
     `session_key` are for the audit trail.
     """
     if not prepared:
         return []
+    archive.settle({file.archive_key for file in prepared if file.archive_key})
     for attempt in range(COMMIT_ATTEMPTS):
         try:
             with transaction.atomic():

@@ -20,6 +20,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "upload-dicom": {"filePath": "/in/a.dcm"},
     "list-printers": {},
     "query-ris": {"name": "orders", "params": {"day": "2026-11-24"}},
+    "send-oru": {"receiver": "his", "controlId": "R1", "report": {"patientId": "P1"}},
     "collect-log": {},
     "update": {},
 }
@@ -31,6 +32,7 @@ MAY = {
     "upload-dicom": HANDS,
     "list-printers": HANDS,
     "query-ris": EVERYONE,
+    "send-oru": {"site_admin", "admin"},
     "collect-log": {"site_admin", "admin"},
     "update": {"site_admin", "admin"},
 }
@@ -202,8 +204,8 @@ def test_printing(logged_in: Any, radiologist: Any, technician: Any, agent: Agen
     assert give(logged_in(technician), agent, "print-report", page).status_code == 201
     assert give(logged_in(radiologist), agent, "print-report", page).status_code == 201
     report = {"reportId": 1, "printer": "Reading room"}
-    assert give(logged_in(technician), agent, "print-report", report).status_code == 403
-    assert give(logged_in(radiologist), agent, "print-report", report).status_code == 404
+    assert give(logged_in(technician), agent, "print-report", report).status_code == 409
+    assert give(logged_in(radiologist), agent, "print-report", report).status_code == 409
 
 
 @pytest.mark.parametrize("path", ["/api/local-command", "/api/local-agent/command"])

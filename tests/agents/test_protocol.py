@@ -37,6 +37,7 @@ EXAMPLES: list[protocol.Message] = [
     protocol.Progress(id="7", done=1, total=2, message="reading"),
     protocol.Result(id="7", outcome="done", data={"files": [1, 2.5, None, {"a": True}]}),
     protocol.Event(id="e1", event="scan", at=NOW, data={"code": "123"}),
+    protocol.News(of="orders"),
     protocol.Error(code="field", message="No.", ref="7"),
 ]
 

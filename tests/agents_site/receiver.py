@@ -62,10 +62,13 @@ class Receiver:
 
     async def _start(self) -> None:
         app = web.Application(client_max_size=1 << 30)
-        app.router.add_post("/api/dicom/upload", self._take)
+        self._routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.ssl).start()
+
+    def _routes(self, app: web.Application) -> None:
+        app.router.add_post("/api/dicom/upload", self._take)
 
     async def _stop(self) -> None:
         if self._runner is not None:

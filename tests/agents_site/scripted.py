@@ -17,18 +17,23 @@ from websockets.exceptions import ConnectionClosed
 from agents import protocol
 from tests.servers.ports import free_port, wait_until
 
+Http = Callable[[str, dict[str, str]], tuple[int, dict[str, str], bytes] | None]
+
 
 class ScriptedPortal:
     """Registers whoever comes and keeps what it hears. `refuse`: status, headers instead.
 
-    `acknowledge` false: results and events are never taken.
+    `acknowledge` false: results and events are never taken. `pages` answers GETs by path;
+    `http`, by path and headers, answers what is no socket with status, headers and body.
     """
 
     def __init__(self, ssl: Any = None) -> None:
         self.port = free_port()
         self.ssl = ssl
         self.refuse: tuple[int, dict[str, str]] | None = None
+        self.pages: dict[str, bytes] = {}
         self.acknowledge = True
+        self.http: Http = lambda _path, _headers: None
         self.heartbeat_seconds = 20
         self.heard: list[protocol.Message] = []
         self.headers: list[dict[str, str]] = []
@@ -124,9 +129,25 @@ class ScriptedPortal:
         await self._server.wait_closed()
 
     def _admit(self, connection: ServerConnection, request: Any) -> Any:
+        given = self.http(
+            request.path, {key.lower(): each for key, each in request.headers.items()}
+        )
+        if given is not None:
+            answer = connection.respond(HTTPStatus(given[0]), "")
+            del answer.headers["Content-Length"]
+            answer.headers.update({"Content-Length": str(len(given[2])), **given[1]})
+            answer.body = given[2]
+            return answer
         self.connected_at.append(time.monotonic())
         self.headers.append({key.lower(): each for key, each in request.headers.items()})
         self.paths.append(request.path)
+        page = self.pages.get(request.path.partition("?")[0])
+        if page is not None:
+            response = connection.respond(HTTPStatus.OK, "")
+            del response.headers["Content-Length"]
+            response.headers["Content-Length"] = str(len(page))
+            response.body = page
+            return response
         if self.refuse is None:
             return None
         response = connection.respond(HTTPStatus(self.refuse[0]), "no")

@@ -192,15 +192,16 @@ def test_relay_past_faults_of_orthanc(
     with FaultyProxy(orthanc.http_port) as proxy:
         proxy.matches = lambda path: path.endswith("/file")
         proxy.fail_next = 3
-        proxy.cut_next = 2
         _, running = site_agent(portal, tmp_path, relay_section(proxy.url, tmp_path))
         orthanc.storescu(files)
         with running:
             portal.wait_count(study, 30)
             running.wait_log("Orthanc answered 503")
+            proxy.cut_next = 2
             more, other = series(4)
             orthanc.storescu(more[:2])
             portal.wait_count(other, 2)
+            running.wait_log("an image could not be read")
             proxy.status, proxy.fail_next = 404, 1
             orthanc.storescu(more[2:3])
             time.sleep(1)

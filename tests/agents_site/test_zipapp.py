@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.site import config
+from agents.site import VERSION, config
+from studies.demo import synth
+from tests.agents_site.disc_portal import DiscPortal
 from tests.agents_site.running import CHECKOUT, RunningAgent
-from tests.agents_site.scripted import ScriptedPortal
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +40,31 @@ class ZipApp(RunningAgent):
 
 
 def test_runs_by_itself(zipapp: Path, tmp_path: Path) -> None:
-    with ScriptedPortal() as portal:
-        agent = ZipApp(tmp_path / "agent", portal.url)
+    drive = f'[[drives]]\nname = "a"\ndevice = "stdio:{tmp_path}/disc.img"\n'
+    with DiscPortal() as portal:
+        agent = ZipApp(tmp_path / "agent", portal.url, sections=drive)
         agent.path = zipapp
+        files = synth.ct_series(tmp_path / "ct", slices=1, size=32, seed=5)
+        portal.images = [Path(file).read_bytes() for file in files]
         with agent:
             portal.wait_registered()
             assert portal.result(portal.command("ping")).outcome == "done"
+            # A disc's directory is made by a process of its own, out of the same file.
+            assert portal.result(portal.burn(), 60).outcome == "done"
+            env = {"PATH": os.defpath, "SHIV_ROOT": str(agent.folder / "unpacked")}
+            tested = subprocess.run(
+                agent.command("--self-test"), env=env, capture_output=True, text=True, timeout=60
+            )
+            assert tested.stdout.splitlines() == [VERSION], tested.stderr
     unpacked = {path.name for path in (tmp_path / "agent" / "unpacked").glob("*/site-packages/*")}
-    assert "aiohttp" in unpacked
-    assert not {"django", "pydicom", "numpy"} & unpacked
+    assert {"aiohttp", "pydicom", "serial"} <= unpacked
+    assert not {"django", "numpy"} & unpacked
 
 
 def test_the_sample_configuration_is_a_good_one(tmp_path: Path) -> None:
     """Every option in deploy/agent/agent.toml exists, those behind a # too."""
     text = (CHECKOUT / "deploy" / "agent" / "agent.toml").read_text()
-    for name in ("key", "upload-token", "orthanc-password"):
+    for name in ("key", "upload-token", "orthanc-password", "ris-password"):
         secret = tmp_path / name
         secret.write_text("x")
         secret.chmod(0o600)
@@ -65,7 +76,10 @@ def test_the_sample_configuration_is_a_good_one(tmp_path: Path) -> None:
         if " = " in line or line.lstrip("# ").startswith("[")
     )
     pins = '"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="'
-    every = every.replace('"...="', pins).replace('after = "leave"\n', "")
+    every = every.replace('"...="', pins).replace('"..."', pins).replace('after = "leave"\n', "")
+    every = every.replace('"<64 digits>"', f'"{"0" * 64}"').replace('device = "/dev/sr0"\n', "")
     read = config.parse(every)
     assert read.relay[0].name == "orthanc"
     assert read.folders[0].after == "move"
+    assert read.drives[0].folder == Path("/srv/discs")
+    assert read.scanners[0].name == "reception"

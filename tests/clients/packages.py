@@ -19,6 +19,18 @@ PACKAGES = {
     "@ohif/app@3.13.2": (
         "WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA=="
     ),
+    "simple-hl7@3.3.0": (
+        "t2TnUNnzLh+0EJCdCT+9fQ8/LbNmBRzoFLTZL0aw+1b2Ll9XHJR66fsnlDoaM0E1K8rzjZrtoQBGH6XlVRTujQ=="
+    ),
+    "moment@2.30.1": (
+        "uEmtNhbDOrWPFS+hdjFCBfy9f2YoyzRpwcl+DqpC6taX21FzsTLQVbMV/W7PzNSX6x/bhC1zA3c2UQ5NzH6how=="
+    ),
+    "utils-merge@1.0.0": (
+        "HwU9SLQEtyo+0uoKXd1nkLqigUWLB+QuNQR4OcmB73eWqksM5ovuqcycks2x043W8XVb75rG1HQ0h93TMXkzQQ=="
+    ),
+    "watch@0.13.0": (
+        "yTgNlr/8OjaGYq2FIv/PjU0zlv/pdAOmVSEeHNVcApFTT6ocWnMLhXlB6n/Rz9VVWXZmZkvkDnJ+iAIi/JjUJA=="
+    ),
     "dicomweb-client@0.11.3": (
         "7t1Rc/01fyFnKlQeNPW9Pvxvmsx8R/BgB2n7BxTuWirRFwlTC5upEeLeS3vO72P+n6/SQZ3+5ij0bgaWDHQG/A=="
     ),

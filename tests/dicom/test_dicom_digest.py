@@ -28,8 +28,9 @@ from pydicom.uid import (
 )
 
 from studies.dicom import canonical, frames, header, json_model
+from studies.dicom.elements import Elements
 from studies.dicom.errors import GateError, Reason
-from studies.dicom.gate import Gate, inspect
+from studies.dicom.gate import Gate, inspect, walk
 
 SYNTAXES = [
     ExplicitVRLittleEndian,
@@ -335,10 +336,13 @@ def test_what_passes_the_gate_the_others_survive(
         at %= len(content)
         content[at : at if inserted else at + len(piece)] = piece
     try:
-        found = inspect(bytes(content))
-        dataset = header.read(bytes(content))
-        facts = header.facts(dataset)
+        found, kept = walk(bytes(content))
+        elements = Elements(kept, lambda: header.read(bytes(content)))
+        facts = header.facts(elements)
         index = frames.index(found, facts)
+        json.loads(json_model.to_json(elements, found))
+        dataset = header.read(bytes(content))
+        header.facts(dataset)
     except GateError:
         return
     json.loads(json_model.to_json(dataset, found))

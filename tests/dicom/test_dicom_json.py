@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data.data_manager import DATA_ROOT
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from studies.dicom import gate, header, json_model
+from studies.dicom.elements import Elements
+from studies.dicom.errors import GateError, Reason
 
+TEST_FILES = Path(DATA_ROOT) / "test_files"
 FILES = sorted(
     path
     for folder in ("test_files", "charset_files")
@@ -54,6 +59,47 @@ def test_facts_first_changes_nothing() -> None:
         for element in other:  # pydicom's objects made of every value
             assert element.tag in dataset
         assert json.loads(json_model.to_json(other)) == json.loads(json_model.to_json(dataset))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_walk_reads_as_pydicom_does(path: Path) -> None:
+    """Facts and JSON of the elements that the walk kept, of every file that passes the gate."""
+    content = path.read_bytes()
+    try:
+        checked, kept = gate.walk(content)
+    except GateError:
+        return
+    elements, dataset = Elements(kept, lambda: header.read(content)), header.read(content)
+    assert header.facts(elements) == header.facts(dataset)
+    assert json_model.to_json(elements, checked) == json_model.to_json(dataset, checked)
+
+
+def test_plain_headers_need_no_parser() -> None:
+    dataset = dcmread(TEST_FILES / "CT_small.dcm")
+    dataset.remove_private_tags()
+    del dataset.PixelPaddingValue  # of two possible VRs
+    dataset.RequestAttributesSequence = [Dataset()]
+    dataset.RequestAttributesSequence[0].RequestedProcedureID = "R1"
+    for implicit in (False, True):
+        buffer = BytesIO()
+        dataset.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        )
+        dataset.save_as(buffer, implicit_vr=implicit, little_endian=True)
+        checked, kept = gate.walk(buffer.getvalue())
+        elements = Elements(kept, lambda: pytest.fail("pydicom is asked"))
+        assert header.facts(elements).instance_number == 1
+        found = json.loads(json_model.to_json(elements, checked))
+        assert found["00400275"]["Value"] == [{"00401001": {"vr": "SH", "Value": ["R1"]}}]
+
+
+def test_what_pydicom_cannot_read_is_refused_where_it_has_to() -> None:
+    content = (TEST_FILES / "CT_small.dcm").read_bytes()  # with private elements
+    checked, kept = gate.walk(content)
+    damaged = content[:128] + b"MCID" + content[132:]
+    with pytest.raises(GateError) as caught:
+        json_model.to_json(Elements(kept, lambda: header.read(damaged)), checked)
+    assert caught.value.reason == Reason.UNDECODABLE
 
 
 def model(dataset: Dataset) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pacs.accounts.models import Site, User
 from studies.dicomweb.dataplane import DataPlane
 from studies.services.pixels import pixel_service, transcode_service
 from tests.dicomweb.asking import TEST_FILES, AsgiClient, Stored, ct_file, fallback, store
+from tests.dicomweb.states import state_file
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,3 +52,18 @@ def ct(site: Site) -> Stored:
 def test_file() -> Callable[[str], bytes]:
     """`test_file(name)`: a real file that pydicom ships."""
     return lambda name: (TEST_FILES / name).read_bytes()
+
+
+@pytest.fixture
+def shown(client: Any, radiologist: Any, site: Any) -> Any:
+    """`shown(image, ...)`: the pixels of an image with a state."""
+
+    def show(file: Stored, query: str = "", **elements: Any) -> Any:
+        state = store(site, state_file(file, **elements))
+        reply = client(radiologist).get(
+            f"{state.path}/rendered{query}", headers={"accept": "image/png"}
+        )
+        assert reply.status == 200, reply.body
+        return np.asarray(Image.open(BytesIO(reply.body))).astype(int)
+
+    return show

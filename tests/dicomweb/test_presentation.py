@@ -9,100 +9,26 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
 
 from tests.dicom import greys
-from tests.dicomweb.asking import Stored, ct_file, store
+from tests.dicomweb.asking import Stored, store
+from tests.dicomweb.states import (
+    COLUMNS,
+    FULL,
+    PLAIN,
+    ROWS,
+    VALUES,
+    area,
+    image,
+    item,
+    near,
+    referenced,
+    state_file,
+    voi,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ROWS, COLUMNS = 20, 30
-VALUES = np.random.default_rng(4).integers(0, 4096, (ROWS, COLUMNS), dtype=np.uint16)
-FULL = {"WindowCenter": 2048, "WindowWidth": 4096}
-
-
-def item(**elements: Any) -> Dataset:
-    made = Dataset()
-    for keyword, value in elements.items():
-        setattr(made, keyword, value)
-    return made
-
-
-def image(site: Any, **elements: Any) -> Stored:
-    elements = {"Rows": ROWS, "Columns": COLUMNS, "PixelData": VALUES.tobytes(), **elements}
-    return store(site, ct_file(WindowCenter=100, WindowWidth=50, **elements))
-
-
-def state_file(*images: Stored, frames: Any = None, sop_class: str = "1", **elements: Any) -> bytes:
-    """A softcopy presentation state of the first image's study."""
-    dataset = Dataset()
-    dataset.SOPClassUID = f"1.2.840.10008.5.1.4.1.1.11.{sop_class}"
-    dataset.SOPInstanceUID = generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = images[0].study, generate_uid()
-    dataset.Modality, dataset.PatientID, dataset.PatientName = "PR", "P-1", "DOE^Jane"
-    dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber = "20260102", "101112", "A-1"
-    dataset.StudyID, dataset.InstanceNumber, dataset.SeriesNumber = "S1", 1, 9
-    dataset.ReferencedSeriesSequence = [
-        item(SeriesInstanceUID=one.series, ReferencedImageSequence=[referenced(one, frames)])
-        for one in images
-    ]
-    dataset.PresentationLUTShape = "IDENTITY"
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    out = BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
-
-
-def referenced(image: Stored, frames: Any = None) -> Dataset:
-    found = item(
-        ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2", ReferencedSOPInstanceUID=image.instance
-    )
-    if frames:
-        found.ReferencedFrameNumber = frames
-    return found
-
-
-def voi(**elements: Any) -> list[Dataset]:
-    return [item(**(elements or FULL))]
-
-
-def area(left: int, top: int, right: int, bottom: int, **elements: Any) -> list[Dataset]:
-    elements.setdefault("PresentationSizeMode", "SCALE TO FIT")
-    return [
-        item(
-            DisplayedAreaTopLeftHandCorner=[left, top],
-            DisplayedAreaBottomRightHandCorner=[right, bottom],
-            **elements,
-        )
-    ]
-
-
-@pytest.fixture
-def shown(client: Any, radiologist: Any, site: Any) -> Any:
-    """`shown(image, ...)`: the pixels of an image with a state."""
-
-    def show(file: Stored, query: str = "", **elements: Any) -> Any:
-        state = store(site, state_file(file, **elements))
-        reply = client(radiologist).get(
-            f"{state.path}/rendered{query}", headers={"accept": "image/png"}
-        )
-        assert reply.status == 200, reply.body
-        return np.asarray(Image.open(BytesIO(reply.body))).astype(int)
-
-    return show
-
-
-PLAIN = np.rint((VALUES - 2047.5) / 4095 * 255 + 127.5).astype(int)
-
-
-def near(got: Any, wanted: Any) -> bool:
-    return got.shape == wanted.shape and int(np.abs(got - wanted).max()) <= 1
 
 
 def test_the_window_of_the_state_replaces_the_image_s(shown: Any, site: Any) -> None:

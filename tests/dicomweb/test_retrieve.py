@@ -182,8 +182,8 @@ def test_rendered_jpeg_and_png(client: Any, radiologist: Any, site: Any) -> None
 def test_no_pixels_is_404_in_words(
     client: Any, radiologist: Any, site: Any, test_file: Any, way: str
 ) -> None:
-    report = store(site, test_file("reportsi.dcm"))
-    reply = client(radiologist).get(report.path + way)
+    plan = store(site, test_file("rtplan.dcm"))
+    reply = client(radiologist).get(plan.path + way)
     assert reply.status == 404
     assert reply.body.startswith(b"This instance has no ")
 

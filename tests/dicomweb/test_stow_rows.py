@@ -63,7 +63,5 @@ def test_requests_share_a_transaction_and_no_fault(
         pool.close()
     assert sizes == [6, 1, 1, 1, 1, 1, 1]
     assert isinstance(found.pop(3), ValueError)
-    assert [result[0].instance.sop_instance_uid for result in found] == [
-        f"1.2.{n}" for n in (1, 2, 3, 5, 6)
-    ]
+    assert [result[0].sop_instance_uid for result in found] == [f"1.2.{n}" for n in (1, 2, 3, 5, 6)]
     assert Instance.objects.count() == 5

@@ -112,3 +112,49 @@ def test_the_audit_migration_goes_back_and_forth(
     manage(environment, "migrate", "audit", "--verbosity", "0")
     with pytest.raises(psycopg.errors.RestrictViolation):
         connection.execute("UPDATE audit_auditevent SET outcome = outcome")
+
+
+ORDER_AND_STUDY = """
+import threading
+from django.db import connection, transaction
+from pacs.accounts.models import Site
+from studies.models import Patient, Study
+from studies.orders import intake, matching
+from studies.orders.models import Order
+site = Site.objects.create(name="Orders", slug="orders")
+patient = Patient.objects.create(site=site, patient_id="P1")
+both = threading.Barrier(2, timeout=60)
+who = {"patient_id": "P1", "patient_birth_date": "19700131", "accession_number": "A1"}
+
+def ordered():
+    with transaction.atomic():
+        facts = intake.OrderFacts(control="new", priority=0, **who)
+        intake.take_orders(site, [facts], source="test")
+        both.wait()
+    connection.close()
+
+def stored():
+    with transaction.atomic():
+        study = Study.objects.create(
+            site=site, patient_ref=patient, study_instance_uid="1.2.3", **who
+        )
+        matching.study_arrived(study)
+        both.wait()
+    connection.close()
+
+threads = [threading.Thread(target=each) for each in (ordered, stored)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+before = Order.objects.get().study_id
+matching.sweep()
+order = Order.objects.get()
+print(before, order.study.study_instance_uid, order.study.priority, order.match_problem or "-")
+"""
+
+
+def test_an_order_and_its_study_at_the_same_moment(environment: dict[str, str]) -> None:
+    """Neither sees the other before both are committed; the sweep brings them together."""
+    out = manage(environment, "shell", "--no-imports", "-c", ORDER_AND_STUDY)
+    assert out.split() == ["None", "1.2.3", "0", "-"]

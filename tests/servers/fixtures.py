@@ -10,6 +10,7 @@ import pytest
 from pydicom import dcmread
 
 from studies.demo import synth
+from tests.servers.cups import CupsSystem
 from tests.servers.portal import Portal
 from tests.servers.ports import free_port
 from tests.servers.stack import Stack
@@ -17,16 +18,24 @@ from tests.servers.stack import Stack
 
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The product as `make run` starts it, empty, with its Orthanc."""
+    """The product as `make run` starts it, empty, with its Orthanc; it has reports to print."""
     folder = tmp_path_factory.mktemp("portal")
     viewer_port = free_port()
     env = {
+        "DJANGO_SETTINGS_MODULE": "tests.servers.documents.settings",
         "PACS_QUIET_SECONDS": "2",
         "PACS_UPLOAD_WINDOW_SECONDS": "5",
         "PACS_CORS_ORIGINS": f"http://127.0.0.1:{viewer_port}",
     }
     with Stack(folder, env=env) as stack:
         yield Portal(stack, viewer_port)
+
+
+@pytest.fixture(scope="session")
+def cups() -> Iterator[CupsSystem]:
+    """A private print system; each test that prints adds a printer of its own or shares one."""
+    with CupsSystem() as system:
+        yield system
 
 
 @pytest.fixture

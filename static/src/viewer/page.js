@@ -1,4 +1,5 @@
 import { watchSession } from "../app/session.js";
+import { watchDiscDialog } from "../disc/dialog.js";
 import { watchSendDialog } from "../sends/dialog.js";
 import { createCine } from "./cine.js";
 import { createCover } from "./cover.js";
@@ -319,6 +320,7 @@ openFirst();
 rendererReady().catch(() => {});
 watchSession();
 watchSendDialog(byId("send"), state.study.id);
+watchDiscDialog(byId("disc"), state.study.id);
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,

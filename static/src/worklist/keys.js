@@ -99,6 +99,11 @@ function inSearch(event) {
   }
 }
 
+/** Does what a key of the worklist stands for, if it stands for something. */
+export function shortcut(key) {
+  KEYS[key]?.();
+}
+
 export function watchKeys() {
   list.element("keys-open").addEventListener("click", help);
   document.addEventListener("keydown", (event) => {

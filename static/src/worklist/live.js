@@ -1,6 +1,7 @@
 /** Events from the socket become rows; what was missed becomes a fresh list. */
 import * as list from "./list.js";
 import * as rows from "./rows.js";
+import { scannerEvent } from "./scanner.js";
 import { SequenceTracker } from "./sequence.js";
 import { LiveSocket } from "./socket.js";
 import { KeyedThrottle } from "./throttle.js";
@@ -87,6 +88,7 @@ function onMessage(message) {
     throttle.request(message.study);
   } else if (message.seq != null && message.site != null) {
     tracker.saw(message.site, message.seq);
+    scannerEvent(message);
   }
 }
 

@@ -6,6 +6,7 @@ import { keepTabStop, select, watchKeys } from "./keys.js";
 import * as list from "./list.js";
 import { changed, listRendered, watchLive } from "./live.js";
 import { watchRequests, whenReplaced } from "./requests.js";
+import { watchScanners } from "./scanner.js";
 import { cameUnderPointer, clearStrip, settleStrip, watchPointer } from "./rows.js";
 
 let clockOffset = list.page().rendered - Date.now();
@@ -70,6 +71,7 @@ watchKeys();
 watchFilters();
 watchRequests();
 watchComplete({ changed });
+watchScanners();
 watchPointer();
 watchAges(() => clockOffset);
 watchLive();

@@ -1,4 +1,4 @@
 """Decoding in a child process that may be killed and may not grow."""
 
 # Of pictures; part of their cache names and ETags. Raise it when pictures come to look different.
-LOOK = 2
+LOOK = 3

@@ -116,6 +116,12 @@ class PixelService:
         }
         return self._ask(request, deadline)[1]
 
+    def report(self, path: Path, media_type: str, root: str) -> bytes:
+        """A structured report as text/html or text/plain in UTF-8. `root`: the path of the
+        DICOMweb service that its links go to."""
+        request = {"do": "report", "path": str(path), "as": media_type, "root": root}
+        return self._ask(request)[1]
+
     def frame(
         self,
         path: Path,

@@ -6,14 +6,22 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_color_lut
 
-from studies.dicom.pixels import annotate, geometry, graphics, icc, native
+from studies.dicom.pixels import (
+    annotate,
+    colours,
+    geometry,
+    graphics,
+    icc,
+    native,
+    overlays,
+    subtraction,
+)
 from studies.dicom.pixels.decode import CannotDecode, Pixels, open_image, rgb, stored
-from studies.dicom.pixels.grey import shades
+from studies.dicom.pixels.grey import difference_shades, shades
 from studies.dicom.pixels.rendering import GIF, JPEG, MAX_PIXELS, PNG, Rendering
 from studies.dicom.pixels.values import first_number
 from studies.dicom.presentation import State, state_of
@@ -36,8 +44,10 @@ def picture(
     `span`: where the bytes of an uncompressed single frame lie; `state_path`: the presentation
     state to show it with. CannotDecode, geometry.BadRegion.
     """
-    dataset, pixels = _read(path, frames[0], span)
     state_file = dcmread(state_path) if state_path is not None else None
+    if state_file is not None and "MaskSubtractionSequence" in state_file:
+        span = None  # other frames of the image are needed too
+    dataset, pixels = _read(path, frames[0], span, with_text=bool(wanted.annotation))
     made = [_finished(dataset, pixels, frames[0], wanted, state_file)]
     if wanted.kind == GIF:
         for number in frames[1:]:
@@ -48,9 +58,12 @@ def picture(
     return _encoded(dataset, made, wanted)
 
 
-def _read(path: Path, number: int, span: tuple[int, int] | None) -> tuple[Dataset, Pixels]:
+def _read(
+    path: Path, number: int, span: tuple[int, int] | None, *, with_text: bool
+) -> tuple[Dataset, Pixels]:
     if span is not None:
-        header = native.header(path)
+        # Of a later frame the span begins behind the header, which then is read by pydicom.
+        header = native.header(path, span[0], with_text=with_text)
         pixels = native.frame(path, header, span)
         if pixels is not None:
             return header, pixels
@@ -68,22 +81,42 @@ def _finished(
     if _is_colour(dataset, pixels):
         shown = _colour(dataset, pixels)
     else:
-        shown = shades(dataset, pixels, number, wanted.window, state.grey if state else None)
+        shown = _grey(dataset, pixels, number, wanted, state)
     image = Image.fromarray(shown)
     if state is None:
         image = geometry.fitted(image, dataset, number, wanted)
     else:
-        image = _with_state(image, dataset, number, wanted, state)
+        image = _with_state(image, dataset, pixels, number, wanted, state)
     if wanted.annotation:
         image = annotate.burn(image, dataset, wanted.annotation)
     return icc.coloured(image, wanted.icc, dataset, state.profile if state else b"")
 
 
+def _grey(
+    dataset: Dataset, pixels: Pixels, number: int, wanted: Rendering, state: State | None
+) -> Pixels:
+    """Shades, or the colours that a pseudo-colour state gives them."""
+    if state is None or state.grey is None:
+        return shades(dataset, pixels, number, wanted.window)
+    if state.mask is None:
+        shown = shades(dataset, pixels, number, state=state.grey)
+    else:
+        found = subtraction.subtracted(dataset, pixels, number, state.mask, state.grey)
+        shown = difference_shades(found, dataset, pixels, state.grey)
+    return shown if state.grey.palette is None else colours.mapped(shown, state.grey.palette)
+
+
 def _with_state(
-    image: Image.Image, dataset: Dataset, number: int, wanted: Rendering, state: State
+    image: Image.Image,
+    dataset: Dataset,
+    pixels: Pixels,
+    number: int,
+    wanted: Rendering,
+    state: State,
 ) -> Image.Image:
     if state.shutter is not None:
-        image = geometry.shuttered(image, state.shutter)
+        image = geometry.shuttered(image, state.shutter, number)
+    image = overlays.drawn(image, state.overlays, dataset, pixels, number)
     frame = geometry.Frame.of(image, dataset, number, wanted, state)
     return graphics.draw(frame.turned(image), state, frame.placed)
 
@@ -94,17 +127,10 @@ def _is_colour(dataset: Dataset, pixels: Pixels) -> bool:
 
 def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, dataset)
-    else:
-        pixels = rgb(dataset, pixels)
-    if pixels.dtype != np.uint8:
-        top = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else 1.0
-        if pixels.dtype.kind == "u" and dataset.PhotometricInterpretation != "PALETTE COLOR":
-            top = float(2 ** int(dataset.BitsStored) - 1)
-        pixels = np.clip(np.rint(pixels.astype(np.float32) * (255.0 / top)), 0, 255).astype(
-            np.uint8
-        )
-    return np.ascontiguousarray(pixels[..., :3])
+        return colours.bytes_of(apply_color_lut(pixels, dataset))
+    pixels = rgb(dataset, pixels)
+    top = float(2 ** int(dataset.BitsStored) - 1) if pixels.dtype.kind == "u" else None
+    return colours.bytes_of(pixels, top)
 
 
 def _encoded(dataset: Dataset, made: list[tuple[Image.Image, bytes]], wanted: Rendering) -> bytes:

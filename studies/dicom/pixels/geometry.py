@@ -8,10 +8,11 @@ from functools import reduce
 from PIL import Image, ImageChops, ImageDraw
 from pydicom import Dataset
 
+from studies.dicom.pixels import overlays
 from studies.dicom.pixels.aspect import ratio, squared
 from studies.dicom.pixels.decode import CannotDecode
 from studies.dicom.pixels.rendering import MAX_PIXELS, MAX_SIDE, Rendering
-from studies.dicom.presentation import Point, Shutter, State
+from studies.dicom.presentation import Point, Rgb, Shutter, State
 
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
@@ -142,9 +143,14 @@ class Frame:
         return x * self.size[0] / width, y * self.size[1] / height
 
 
-def shuttered(image: Image.Image, shutter: Shutter) -> Image.Image:
-    """The image with everything outside the shutters covered."""
+def shuttered(image: Image.Image, shutter: Shutter, number: int) -> Image.Image:
+    """The image, frame `number`, with everything outside the shutters covered."""
     masks = []
+    shade: Rgb | int = shutter.shade
+    if image.mode == "RGB":
+        shade = shutter.colour or (shutter.shade,) * 3
+    if shutter.bitmap is not None:
+        image = overlays.covered(image, *shutter.bitmap, number, shade)
     if shutter.rectangle is not None:
         left, upper, right, lower = shutter.rectangle
         masks.append(_mask(image.size, "rectangle", [(left, upper), (right, lower)]))
@@ -154,8 +160,10 @@ def shuttered(image: Image.Image, shutter: Shutter) -> Image.Image:
         masks.append(_mask(image.size, "ellipse", box))
     if shutter.polygon:
         masks.append(_mask(image.size, "polygon", list(shutter.polygon)))
+    if not masks:
+        return image
     seen = reduce(ImageChops.logical_and, masks)
-    cover = Image.new(image.mode, image.size, (shutter.shade,) * len(image.getbands()))
+    cover = Image.new(image.mode, image.size, shade)
     return Image.composite(image, cover, seen)
 
 

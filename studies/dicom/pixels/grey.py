@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Linear = tuple[float, float]
 Range = tuple[float, float]
 Shades = NDArray[np.uint8]
 SHADES_KEPT = 64
+STRETCH = 1 << 15
 LOWEST, HIGHEST = 0.5, 99.5
 
 
@@ -77,7 +79,7 @@ def shades(
         if plan.is_plain
         else _shade(plan, _every(pixels.dtype.str))
     )
-    return found.take(places)
+    return _looked_up(found, places)
 
 
 def _image_plan(dataset: Dataset, pixels: Pixels, number: int, window: Voi | None) -> Plan:
@@ -99,15 +101,9 @@ def _image_plan(dataset: Dataset, pixels: Pixels, number: int, window: Voi | Non
 def _state_plan(dataset: Dataset, pixels: Pixels, state: GreyState) -> Plan:
     """What a state does not say is the identity, not what the image says (PS3.4 N.2.1)."""
     spare = _spare_bits(dataset, pixels)
-    signed = dataset.get("PixelRepresentation") == 1
-    modality: Linear | Table | None = table(state.modality, "ModalityLUTSequence", signed=signed)
-    if modality is None:
-        modality = _linear(state.modality)
+    modality = _state_modality(dataset, state)
     ends = _transformed(modality, _ends(dataset, pixels))
-    voi: Voi | Table | Range | None = None
-    if state.voi is not None:
-        voi = table(state.voi, "VOILUTSequence", signed=bool(ends.min() < 0))
-        voi = voi or _own_window(state.voi)
+    voi = _state_voi(state, signed=bool(ends.min() < 0))
     return Plan(
         spare=spare,
         modality=modality,
@@ -118,6 +114,18 @@ def _state_plan(dataset: Dataset, pixels: Pixels, state: GreyState) -> Plan:
     )
 
 
+def _state_modality(dataset: Dataset, state: GreyState) -> Linear | Table | None:
+    signed = dataset.get("PixelRepresentation") == 1
+    found = table(state.modality, "ModalityLUTSequence", signed=signed)
+    return found or _linear(state.modality)
+
+
+def _state_voi(state: GreyState, *, signed: bool) -> Voi | Table | None:
+    if state.voi is None:
+        return None
+    return table(state.voi, "VOILUTSequence", signed=signed) or _own_window(state.voi)
+
+
 def _ends(dataset: Dataset, pixels: Pixels) -> Pixels:
     """The smallest and largest sample that BitsStored can hold."""
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
@@ -126,6 +134,32 @@ def _ends(dataset: Dataset, pixels: Pixels) -> Pixels:
     if dataset.get("PixelRepresentation") == 1:
         return np.asarray([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1])
     return np.asarray([0, 2**bits - 1])
+
+
+# Frames less their mask
+
+
+def modality_values(dataset: Dataset, pixels: Pixels, state: GreyState) -> Pixels:
+    """Samples as the values that a presentation state makes of them, before its VOI."""
+    return _transformed(
+        _state_modality(dataset, state), _cleared(pixels, _spare_bits(dataset, pixels))
+    )
+
+
+def difference_shades(values: Pixels, dataset: Dataset, pixels: Pixels, state: GreyState) -> Shades:
+    """Shades of differences of modality values; without a VOI, of all differences that may be."""
+    ends = _transformed(_state_modality(dataset, state), _ends(dataset, pixels))
+    span = float(ends.max() - ends.min())
+    return _shade(
+        Plan(
+            spare=0,
+            modality=None,
+            voi=_state_voi(state, signed=True) or (-span, span),
+            inverted=state.is_inverse,
+            presentation=table(state.lut, "PresentationLUTSequence", signed=False),
+        ),
+        values,
+    )
 
 
 # The transformations, of arrays of any shape
@@ -185,6 +219,16 @@ def _transformed(modality: Linear | Table | None, pixels: Pixels) -> Pixels:
 
 
 # Tables of every sample
+
+
+def _looked_up(shades_of: Shades, places: NDArray[np.unsignedinteger[Any]]) -> Shades:
+    """The shade at each place, in stretches whose places stay in the processor's cache."""
+    found = np.empty(places.shape, np.uint8)
+    flat, out = places.ravel(), found.ravel()
+    for start in range(0, flat.size, STRETCH):
+        some = flat[start : start + STRETCH].astype(np.intp)
+        shades_of.take(some, mode="clip", out=out[start : start + STRETCH])
+    return found
 
 
 @lru_cache(maxsize=2)

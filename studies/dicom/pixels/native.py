@@ -9,21 +9,29 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset, dcmread
 
+from studies.dicom.pixels import lean
 from studies.dicom.pixels.decode import CannotDecode, Pixels
 
 HEADERS = 8
+MAX_LEAN = 1 << 18
 Span = tuple[int, int]
 
 
 @lru_cache(maxsize=HEADERS)
-def _header(path: str, size: int, changed: int) -> Dataset:
-    return dcmread(path, stop_before_pixels=True)
+def _header(path: str, size: int, changed: int, length: int) -> Dataset:
+    found = None
+    if 0 < length <= MAX_LEAN:
+        with Path(path).open("rb", buffering=0) as file:
+            found = lean.header(file.read(length))
+    return dcmread(path, stop_before_pixels=True) if found is None else found
 
 
-def header(path: Path) -> Dataset:
-    """The data set before Pixel Data, not to be altered; kept for the next frame."""
+def header(path: Path, pixels_at: int, *, with_text: bool) -> Dataset:
+    """The data set before Pixel Data, whose value is at `pixels_at`; not to be altered, kept for
+    the next frame. Without `with_text` its text may not be decoded as its character set says."""
     found = path.stat()
-    return _header(str(path), found.st_size, found.st_mtime_ns)
+    length = 0 if with_text else pixels_at
+    return _header(str(path), found.st_size, found.st_mtime_ns, length)
 
 
 def frame(path: Path, dataset: Dataset, span: Span) -> Pixels | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -34,6 +35,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     try:
         if request["do"] == "digest":
             return {"ok": True, "digest": decode.digest(path)}, b""
+        if request["do"] == "report":
+            return {"ok": True}, _report(path, request["as"], request["root"])
         if request["do"] == "frame":
             found = transcode.frame(path, request["frame"], request["spans"], request["syntax"])
             return {"ok": True}, found
@@ -64,6 +67,20 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         }, b""
 
 
+def _report(path: Path, media_type: str, root: str) -> bytes:
+    from pydicom import dcmread
+
+    from studies.dicom.pixels.decode import CannotDecode
+    from studies.dicom.structured import html, plain, tree
+
+    try:
+        report = tree.read(dcmread(path))
+    except tree.CannotShow as error:
+        raise CannotDecode(str(error)) from error
+    found = html.page(report, root) if media_type == "text/html" else plain.text(report)
+    return found.encode()
+
+
 def main() -> None:
     from studies.dicom.pixels import wire
 
@@ -71,6 +88,9 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     confine()
+    from studies.dicom.pixels import derive, display, transcode  # noqa: F401
+
+    gc.freeze()  # what stays for good need not be looked through again and again
     while True:
         try:
             request, _ = wire.receive(sys.stdin.buffer)

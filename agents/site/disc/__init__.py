@@ -1,0 +1,1 @@
+"""Patient discs: images from the portal, a DICOM file-set, an ISO image, a disc, read back."""

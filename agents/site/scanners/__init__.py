@@ -1,0 +1,1 @@
+"""Bar-code and tag readers on serial ports."""
