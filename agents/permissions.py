@@ -8,7 +8,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from agents import protocol
-from agents.models import Agent
+from agents.models import Agent, AgentState
 from agents.printing import documents
 from pacs.accounts.models import Role, Scope
 from pacs.accounts.permissions import principal
@@ -38,6 +38,12 @@ def may_command(who: Principal, agent: Agent, command: str) -> bool:
         return command in ROLES
     roles = ROLES.get(command, frozenset())
     return any((agent.site_id, role.value) in who.roles for role in roles)
+
+
+def commandable(who: Principal, site: int, command: str) -> list[Agent]:
+    """The active agents of a site that the person may give the command."""
+    rows = Agent.objects.visible_to(who).filter(site=site, state=AgentState.ACTIVE)
+    return [each for each in rows.select_related("site") if may_command(who, each, command)]
 
 
 def reaches_subjects(who: Principal, agent: Agent, command: str, params: dict[str, Any]) -> bool:

@@ -21,12 +21,12 @@ from agents.site.database import Database
 from agents.site.disc.check import check as check_discs
 from agents.site.journal import Journal, Outbox
 from agents.site.options import FolderSection, RelaySection, ScannerSection
+from agents.site.portalclient import words_of as words_of_upload
 from agents.site.printing.check import printing
 from agents.site.problems import Problems
 from agents.site.relay import Orthanc, OrthancError
 from agents.site.scanners.port import SerialPort
 from agents.site.uploader import Uploader
-from agents.site.uploader import words_of as words_of_upload
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import aiohttp
 
 from agents.site import VERSION, tls
 from agents.site.options import PortalSection
-from agents.site.uploader import by_proxy, words_of
+from agents.site.portalclient import by_proxy, words_of
 
 PATH = "/api/agents/enrol/"
 

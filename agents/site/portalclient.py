@@ -1,4 +1,4 @@
-"""Asks the portal's REST interface with the agent's key: same pins and proxy, no redirects."""
+"""Asks the portal over HTTP with the agent's key: pins, proxy, and why it could not be asked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,60 @@ import aiohttp
 
 from agents.site import VERSION, tls
 from agents.site.options import PortalSection
-from agents.site.uploader import by_proxy, words_of
+from agents.site.secret import Secret
 
 TIMEOUT = 60.0
+
+
+def session(
+    portal: PortalSection,
+    timeout: aiohttp.ClientTimeout,
+    *,
+    key: Secret | None = None,
+    headers: dict[str, str] | None = None,
+    auto_decompress: bool = True,
+    **connections: Any,
+) -> aiohttp.ClientSession:
+    """Connections to the portal that check its pins and show a key, else the agent's.
+
+    `connections` is what aiohttp.TCPConnector takes besides. Requests add `**by_proxy(portal)`.
+    """
+    return aiohttp.ClientSession(
+        headers={
+            "Authorization": f"Bearer {(key or portal.api_key).reveal()}",
+            "User-Agent": f"lightbox-agent/{VERSION}",
+            **(headers or {}),
+        },
+        connector=aiohttp.TCPConnector(ssl=tls.context(portal.pins, portal.ca_file), **connections),
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=auto_decompress,
+    )
+
+
+def by_proxy(portal: PortalSection) -> dict[str, Any]:
+    """What aiohttp's requests are told of the proxy."""
+    if not portal.proxy:
+        return {}
+    if not portal.proxy_user:
+        return {"proxy": portal.proxy}
+    auth = aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
+    return {"proxy": portal.proxy, "proxy_auth": auth}
+
+
+def words_of(error: BaseException) -> str:
+    """Why the portal could not be asked, in plain words."""
+    if isinstance(getattr(error, "certificate_error", None), tls.PinError):
+        return "the portal shows an unknown key"
+    if isinstance(error, TimeoutError):
+        return "the portal does not answer"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the portal's certificate is not trusted"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "the portal cannot be reached"
+    return "the connection to the portal broke"
 
 
 class PortalError(Exception):
@@ -34,20 +85,10 @@ class PortalClient:
         portal = self._portal
         if not path.startswith("/") or path.startswith("//") or "\\" in path:
             raise PortalError("the path is none of the portal's")
-        connector = aiohttp.TCPConnector(ssl=tls.context(portal.pins, portal.ca_file))
-        headers = {
-            "Authorization": f"Bearer {portal.api_key.reveal()}",
-            "User-Agent": f"lightbox-agent/{VERSION}",
-        }
         try:
             async with (
-                aiohttp.ClientSession(
-                    connector=connector,
-                    headers=headers,
-                    timeout=aiohttp.ClientTimeout(total=TIMEOUT),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                ) as session,
-                session.get(
+                session(portal, aiohttp.ClientTimeout(total=TIMEOUT)) as asking,
+                asking.get(
                     portal.url + path, params=query, allow_redirects=False, **by_proxy(portal)
                 ) as response,
             ):

@@ -25,13 +25,13 @@ import aiohttp
 
 from agents import protocol, release
 from agents.release import Manifest, ReleaseError
-from agents.site import VERSION, launched, tls
+from agents.site import VERSION, durable, launched, portalclient
 from agents.site.auditlog import AuditLog
 from agents.site.commands import CommandError, Tell
 from agents.site.journal import Outbox
 from agents.site.options import PortalSection, UpdateSection
+from agents.site.portalclient import by_proxy, words_of
 from agents.site.problems import Problems
-from agents.site.uploader import by_proxy, words_of
 
 log = logging.getLogger("agents.site")
 
@@ -147,16 +147,11 @@ class Updates:
     # From the portal
 
     def _session(self) -> aiohttp.ClientSession:
-        portal = self._portal
-        return aiohttp.ClientSession(
-            headers={
-                "Authorization": f"Bearer {portal.api_key.reveal()}",
-                "User-Agent": f"lightbox-agent/{VERSION}",
-                "Accept-Encoding": "identity",
-            },
-            connector=aiohttp.TCPConnector(limit=1, ssl=tls.context(portal.pins, portal.ca_file)),
-            timeout=aiohttp.ClientTimeout(total=300, sock_connect=20, sock_read=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
+        return portalclient.session(
+            self._portal,
+            aiohttp.ClientTimeout(total=300, sock_connect=20, sock_read=60),
+            headers={"Accept-Encoding": "identity"},
+            limit=1,
         )
 
     async def _envelope(self, session: aiohttp.ClientSession, wanted: str) -> str:
@@ -174,7 +169,7 @@ class Updates:
         part, about = folder / "download.part", folder / "download.json"
         if launched.read(about).get("sha256") != manifest.sha256:
             part.unlink(missing_ok=True)
-            launched.write(about, {"sha256": manifest.sha256})
+            durable.write(about, {"sha256": manifest.sha256})
         begun = time.monotonic()
         with part.open("ab") as file:
             at = file.tell()
@@ -251,11 +246,11 @@ class Updates:
             left = set(release.keyring([*self._section.keys, *added])) - set(withdrawn)
             if not left:
                 raise ReleaseError("keys", "The release would leave no key that is accepted.")
-            launched.write(
+            durable.write(
                 folder / "keys.json",
                 {"seq": manifest.seq, "added": added, "withdrawn": withdrawn},
             )
-        launched.write(folder / "staged", {"seq": manifest.seq, "version": manifest.version})
+        durable.write(folder / "staged", {"seq": manifest.seq, "version": manifest.version})
 
     # After the restart
 
@@ -266,7 +261,7 @@ class Updates:
             trying = int(state.get("trying") or 0)
             if trying and trying == self._seq and self.is_registered():
                 with suppress(OSError):
-                    launched.write(self._folder / "healthy", {"seq": self._seq})
+                    durable.write(self._folder / "healthy", {"seq": self._seq})
             try:
                 if await asyncio.to_thread(self._tell, self._folder, state) and not trying:
                     break
@@ -292,7 +287,7 @@ class Updates:
                 self._problems.note("update", f"release {version} is not used: {reason}")
             kind = protocol.UPDATE_DONE if done else protocol.UPDATE_FAILED
             self._event(kind, version, seq, reason, id_=f"update-{seq}-{last.get('outcome')}")
-            launched.write(folder / "told", mark)
+            durable.write(folder / "told", mark)
         return True
 
     def _event(
@@ -339,12 +334,12 @@ def _place(folder: Path, part: Path, manifest: Manifest) -> Path:
     finally:
         os.close(descriptor)
     part.replace(target / "agent.pyz")
-    launched.write(
+    durable.write(
         target / "release.json",
         {"seq": manifest.seq, "version": manifest.version, "sha256": manifest.sha256},
     )
-    launched.sync(target.parent)
-    launched.sync(folder)
+    durable.sync(target.parent)
+    durable.sync(folder)
     return target
 
 

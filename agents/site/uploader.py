@@ -15,9 +15,10 @@ from typing import Any
 
 import aiohttp
 
-from agents.site import VERSION, tls
+from agents.site import portalclient
 from agents.site.options import PortalSection, UploadSection
 from agents.site.pace import Pace
+from agents.site.portalclient import by_proxy, words_of
 from agents.site.problems import Problems
 
 PATH = "/api/dicom/upload"
@@ -84,24 +85,15 @@ class Uploader:
     async def start(self) -> None:
         """Open the pool of connections."""
         portal = self._portal
-        token = portal.upload_token or portal.api_key
-        headers = {
-            "Authorization": f"Bearer {token.reveal()}",
-            "User-Agent": f"lightbox-agent/{VERSION}",
-        }
-        if portal.site:
-            headers["X-Lightbox-Site"] = portal.site
-        self._session = aiohttp.ClientSession(
-            headers=headers,
-            connector=aiohttp.TCPConnector(
-                limit=self._section.in_flight + 1,
-                ssl=tls.context(portal.pins, portal.ca_file),
-                keepalive_timeout=30,
-            ),
-            timeout=aiohttp.ClientTimeout(
+        self._session = portalclient.session(
+            portal,
+            aiohttp.ClientTimeout(
                 total=None, sock_connect=20, sock_read=self._section.timeout_seconds
             ),
-            cookie_jar=aiohttp.DummyCookieJar(),
+            key=portal.upload_token or portal.api_key,
+            headers={"X-Lightbox-Site": portal.site} if portal.site else None,
+            limit=self._section.in_flight + 1,
+            keepalive_timeout=30,
         )
 
     async def close(self) -> None:
@@ -241,16 +233,6 @@ class Uploader:
         self._problems.note("upload", words)
 
 
-def by_proxy(portal: PortalSection) -> dict[str, Any]:
-    """What aiohttp's requests are told of the proxy."""
-    if not portal.proxy:
-        return {}
-    if not portal.proxy_user:
-        return {"proxy": portal.proxy}
-    auth = aiohttp.BasicAuth(portal.proxy_user, portal.proxy_password.reveal())
-    return {"proxy": portal.proxy, "proxy_auth": auth}
-
-
 def _read(descriptor: int, size: int) -> tuple[bytes | None, str]:
     """SHA-256 of a file, and its bytes where they fit in memory."""
     if size <= IN_MEMORY:
@@ -295,18 +277,3 @@ def _answer(status: int, content: bytes) -> Answer:
 
 def _seconds(text: str) -> float:
     return min(float(text), 3600.0) if text.isdecimal() else 0.0
-
-
-def words_of(error: BaseException) -> str:
-    """Why the portal could not be asked, in plain words."""
-    if isinstance(getattr(error, "certificate_error", None), tls.PinError):
-        return "the portal shows an unknown key"
-    if isinstance(error, TimeoutError):
-        return "the portal does not answer"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "the portal's certificate is not trusted"
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status}"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return "the portal cannot be reached"
-    return "the connection to the portal broke"

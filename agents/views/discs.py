@@ -21,8 +21,8 @@ from rest_framework.views import APIView
 
 from agents import admission, commands, discs, protocol
 from agents.errors import NotPossible
-from agents.models import Agent, AgentCommand, AgentKey, AgentState
-from agents.permissions import may_command, reaches_subjects
+from agents.models import Agent, AgentCommand, AgentKey
+from agents.permissions import commandable, reaches_subjects
 from agents.protocol import ProtocolError
 from agents.views.serializers import DiscImages
 from pacs.accounts.addresses import client_address, page_origin
@@ -165,8 +165,7 @@ def dialog(request: HttpRequest, pk: int) -> HttpResponse:
 
 def burners(who: Principal, study: Study) -> list[Agent] | None:
     """Agents of the study's site that make discs for this person; None where none may ever."""
-    rows = Agent.objects.visible_to(who).filter(site=study.site_id, state=AgentState.ACTIVE)
-    able = [each for each in rows if may_command(who, each, protocol.BURN_DISC)]
+    able = commandable(who, study.site_id, protocol.BURN_DISC)
     if not able and not who.is_superuser and study.site_id not in who.whole_sites:
         return None
     return [

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods
 
 from agents import commands, protocol
 from agents.errors import NotPossible
-from agents.models import Agent, AgentCommand, AgentState
-from agents.permissions import may_command
+from agents.models import Agent, AgentCommand
+from agents.permissions import commandable
 from agents.printing import documents
 from pacs.accounts.addresses import page_origin
 from pacs.accounts.principal import Principal, principal_of
@@ -108,13 +108,10 @@ def print_dialog(request: HttpRequest, kind: str, number: int) -> HttpResponse:
 
 def _agents(who: Principal, site: int) -> list[Agent]:
     """The agents of the site that may print for this person."""
-    rows = Agent.objects.visible_to(who).filter(site=site, state=AgentState.ACTIVE)
     return [
         agent
-        for agent in rows.select_related("site")
-        if agent.printers
-        and protocol.PRINT_REPORT in agent.allowed_commands
-        and may_command(who, agent, protocol.PRINT_REPORT)
+        for agent in commandable(who, site, protocol.PRINT_REPORT)
+        if agent.printers and protocol.PRINT_REPORT in agent.allowed_commands
     ]
 
 

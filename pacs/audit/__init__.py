@@ -6,7 +6,7 @@ import hashlib
 from datetime import timedelta
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 READ_WINDOW = timedelta(minutes=10)
 COLUMNS = (
@@ -30,38 +30,24 @@ def _identity(value: Any) -> int | None:
     return value if value is None or isinstance(value, int) else value.pk
 
 
-def record(
-    action: str,
-    *,
-    actor: Any = None,
-    patient: Any = None,
-    study: Any = None,
-    site: Any = None,
-    outcome: str = "ok",
-    detail: dict[str, Any] | None = None,
-    address: str = "",
-    session_key: str = "",
-) -> None:
-    """Append one event. `actor`, `patient`, `study`, `site`: rows or ids.
-
-    No patient text in `detail`. Runs in the caller's transaction: the event stands or falls with
-    the change.
+class Facts(TypedDict, total=False):
+    """What an event may say. `actor`, `patient`, `study`, `site`: rows or ids. `outcome`: "ok"
+    where it is left out. No patient text in `detail`.
     """
-    record_together(
-        [
-            event(
-                action,
-                actor=actor,
-                patient=patient,
-                study=study,
-                site=site,
-                outcome=outcome,
-                detail=detail,
-                address=address,
-                session_key=session_key,
-            )
-        ]
-    )
+
+    actor: Any
+    patient: Any
+    study: Any
+    site: Any
+    outcome: str
+    detail: dict[str, Any] | None
+    address: str
+    session_key: str
+
+
+def record(action: str, **facts: Unpack[Facts]) -> None:
+    """Append one event, in the caller's transaction: it stands or falls with the change."""
+    record_together([event(action, **facts)])
 
 
 def record_together(events: list[tuple[Any, ...]]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from agents.site.__main__ import main
 
-OWN = {"database.py", "launched.py"}
+OWN = {"database.py", "durable.py"}
 
 
 class Steps:

@@ -15,7 +15,7 @@ from agents.site.printing import job
 from tests.agents_site.printbench import PAGE, PrintBench
 from tests.servers.cups import CupsSystem, VirtualPrinter
 from tests.servers.peer import FaultyProxy
-from tests.servers.ports import free_port
+from tests.servers.ports import free_port, wait_until
 
 pytestmark = pytest.mark.integration
 TEXT = "Findings of the bench"
@@ -32,6 +32,8 @@ def _empty_tray(ward: VirtualPrinter) -> Iterator[None]:
     yield
     ward.system.run("cupsenable", "Ward")
     ward.system.run("cupsaccept", "Ward")
+    # What a test left in the queue comes out here, not in the tray of the next.
+    wait_until(lambda: ward.system.jobs("Ward") == 0, 60, "the queue is empty")
 
 
 @pytest.fixture

@@ -221,3 +221,14 @@ def store(site: Site, file: bytes) -> Stored:
         dataset.SOPInstanceUID,
         result.study_id,
     )
+
+
+def saved(dataset: Dataset) -> bytes:
+    """A data set as a file, Explicit VR Little Endian."""
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    out = BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
-from tests.dicomweb.asking import Stored, ct_file, store
+from tests.dicomweb.asking import Stored, ct_file, saved, store
 
 ROWS, COLUMNS = 20, 30
 VALUES = np.random.default_rng(4).integers(0, 4096, (ROWS, COLUMNS), dtype=np.uint16)
@@ -44,13 +43,7 @@ def state_file(*images: Stored, frames: Any = None, sop_class: str = "1", **elem
     dataset.PresentationLUTShape = "IDENTITY"
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    out = BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
+    return saved(dataset)
 
 
 def referenced(image: Stored, frames: Any = None) -> Dataset:

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian
 
 from studies.dicom.pixels.client import PixelTimeout
 from studies.dicomweb import pictures
 from studies.dicomweb.errors import BusyError
 from studies.services import renderings
-from tests.dicomweb.asking import ct_file, store
+from tests.dicomweb.asking import ct_file, saved, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MULTIPART = 'multipart/related; type="image/jpeg"'
@@ -215,16 +214,6 @@ def test_encapsulated_pdf(client: Any, radiologist: Any, site: Any) -> None:
 
 def ct_dataset(**elements: Any) -> Dataset:
     return dcmread(BytesIO(ct_file(**elements)))
-
-
-def saved(dataset: Dataset) -> bytes:
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    out = BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
 
 
 WAYS = ["study_path", "series_path", "path", "frames"]

@@ -9,13 +9,13 @@ from typing import Any
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from pacs.audit.models import AuditEvent
 from studies.dicom.structured import html, plain, tree
 from studies.dicomweb import documents
-from tests.dicomweb.asking import TEST_FILES, ct_file, store
+from tests.dicomweb.asking import TEST_FILES, ct_file, saved, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOSTILE = "</span><script>alert(1)</script><img src=x onerror='a()'>\" & \x1b[31m"
@@ -58,13 +58,7 @@ def report_file(*children: Dataset, title: str = "Imaging Report", **elements: A
     dataset.ContentSequence = list(children)
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    out = BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
+    return saved(dataset)
 
 
 class Page(HTMLParser):

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import aiohttp
 
-from agents.site import VERSION, tls
+from agents.site import portalclient
 from agents.site.commands import CommandError
 from agents.site.options import PortalSection
-from agents.site.uploader import by_proxy, words_of
+from agents.site.portalclient import by_proxy, words_of
 
 PATH = "/api/agents/commands/{command}/images/"
 AT_ONCE = 4
@@ -144,22 +144,15 @@ class Source:
             yield response
 
 
-@contextlib.asynccontextmanager
-async def session(portal: PortalSection) -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections to the portal that show the agent's key, and its pins are checked."""
-    async with aiohttp.ClientSession(
-        headers={
-            "Authorization": f"Bearer {portal.api_key.reveal()}",
-            "User-Agent": f"lightbox-agent/{VERSION}",
-        },
-        connector=aiohttp.TCPConnector(
-            limit=AT_ONCE, ssl=tls.context(portal.pins, portal.ca_file), keepalive_timeout=30
-        ),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=60),
-        cookie_jar=aiohttp.DummyCookieJar(),
+def session(portal: PortalSection) -> aiohttp.ClientSession:
+    """Connections for the images of a disc, which are taken as they are sent."""
+    return portalclient.session(
+        portal,
+        aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=60),
+        limit=AT_ONCE,
+        keepalive_timeout=30,
         auto_decompress=False,
-    ) as made:
-        yield made
+    )
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.site import durable
 from agents.site.commands import CommandError
 
 PREPARING, WRITING = "preparing", "writing"
@@ -48,13 +48,7 @@ class Job:
 
     def note(self, note: Note) -> None:
         """Say how far it has come; on the disk when it returns. Raises OSError."""
-        draft = self.folder / "note.new"
-        with draft.open("w") as file:
-            json.dump({slot: getattr(note, slot) for slot in Note.__slots__}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.folder / "note")
-        _sync(self.folder)
+        durable.write(self.folder / "note", {slot: getattr(note, slot) for slot in Note.__slots__})
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -74,7 +68,7 @@ class Work:
         job.remove()
         job.files.mkdir(parents=True, mode=0o700)
         job.note(note)
-        _sync(self.folder)
+        durable.sync(self.folder)
         return job
 
     def require(self, size: int) -> None:
@@ -114,11 +108,3 @@ def name_of(key: str) -> str:
 def megabytes(size: int) -> int:
     """Rounded up, as people compare it with what is printed on a disc."""
     return -(-size // 1_000_000)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,10 +10,9 @@ from typing import Any
 import aiohttp
 
 from agents import protocol
-from agents.site import VERSION, tls
 from agents.site.commands import CommandError
 from agents.site.options import PortalSection
-from agents.site.uploader import by_proxy, words_of
+from agents.site.portalclient import by_proxy, session, words_of
 
 PATH = "/api/agents/commands/{id}/document/"
 MAX_BYTES = 64 * 2**20
@@ -32,16 +31,7 @@ class Documents:
 
     async def start(self) -> None:
         """Open the client; nothing is sent yet."""
-        portal = self._portal
-        self._session = aiohttp.ClientSession(
-            headers={
-                "Authorization": f"Bearer {portal.api_key.reveal()}",
-                "User-Agent": f"lightbox-agent/{VERSION}",
-            },
-            connector=aiohttp.TCPConnector(ssl=tls.context(portal.pins, portal.ca_file)),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=20),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._session = session(self._portal, aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=20))
 
     async def close(self) -> None:
         if self._session is not None:

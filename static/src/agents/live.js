@@ -1,5 +1,5 @@
 /** `agent.changed` and `command.changed` from the worklist's socket, for the part a page shows. */
-import { LiveSocket } from "../worklist/socket.js";
+import { watchEvents } from "../worklist/events.js";
 
 /** Whether an event concerns a page that shows `kind`: "list", "agent" or "command". */
 export function concerns(message, { kind, agent, command }) {
@@ -10,15 +10,10 @@ export function concerns(message, { kind, agent, command }) {
 }
 
 /** Calls `changed()` for every event that concerns what is shown, and after a reconnect. */
-export function watch(shown, { changed, status = () => {} }) {
-  let wasLost = false;
-  return new LiveSocket(() => "/ws/worklist/", {
-    onMessage: (message) => concerns(message, shown) && changed(),
-    onStatus(now) {
-      if (now === "live" && wasLost) changed();
-      wasLost = now !== "live";
-      status(now);
-    },
-    onFailure() {},
+export function watch(shown, { changed, status }) {
+  return watchEvents({
+    onEvent: (message) => concerns(message, shown) && changed(),
+    again: changed,
+    status,
   });
 }

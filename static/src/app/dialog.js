@@ -3,7 +3,9 @@ import { csrfToken } from "./csrf.js";
 import { toLogin } from "./login.js";
 
 /** The part of a dialog that is brought up to date while something is being chosen in the rest. */
-const LIVE = ".send-list";
+const LIVE = "[data-live-part]";
+/** What a form that was sent keeps in the one that answers. */
+const KEPT = "select, input[type=number]";
 
 function parsed(text) {
   return document.importNode(new DOMParser().parseFromString(text, "text/html").body, true);
@@ -12,9 +14,10 @@ function parsed(text) {
 /**
  * Makes `button` open the dialog at `path`. `title` is the id of its heading, `trouble(status)` words
  * for an answer that is none (0: no answer at all), `watch(refresh)` is called once, when it first
- * opens, `shown()` after every answer.
+ * opens, with the dialog, `shown()` after every answer, `refreshed(dialog, fresh)` when the live part
+ * was brought up to date.
  */
-export function watchDialog(button, { path, title, className, trouble, watch, shown }) {
+export function watchDialog(button, { path, title, className, trouble, watch, shown, refreshed }) {
   if (!button) return;
   const dialog = document.createElement("dialog");
   dialog.className = className;
@@ -63,20 +66,25 @@ export function watchDialog(button, { path, title, className, trouble, watch, sh
     event.submitter?.removeAttribute("aria-busy");
     asking = false;
     for (const [name, value] of chosen) {
-      const field = dialog.querySelector(`select[name="${name}"]`);
-      if (field) field.value = value;
+      const field = dialog.querySelector(`[name="${name}"]`);
+      if (field?.matches(KEPT)) field.value = value;
     }
     dialog.querySelector("[data-dialog-close]")?.focus();
+    if (watch) refresh();
   }
 
   /** Only what goes on: a choice that is being made stays. */
   async function refresh() {
     if (!dialog.open || asking) return;
     const body = await ask({ headers: { "X-Background": "1" } });
-    const fresh = body?.querySelector(LIVE);
+    // A form that was sent meanwhile shows what is newer.
+    if (!body || asking) return;
+    const fresh = body.querySelector(LIVE);
     const list = dialog.querySelector(LIVE);
-    if (fresh && list) list.replaceWith(fresh);
-    else if (fresh) show(body);
+    if (!fresh) return;
+    if (!list) return show(body);
+    list.replaceChildren(...fresh.childNodes);
+    refreshed?.(dialog, body);
   }
 
   button.addEventListener("click", async () => {
@@ -88,7 +96,7 @@ export function watchDialog(button, { path, title, className, trouble, watch, sh
     dialog.showModal();
     if (!watching) {
       watching = true;
-      watch?.(refresh);
+      watch?.(refresh, dialog);
     }
     show(await ask());
     dialog.querySelector("select, input:not([type=hidden]), button")?.focus();

@@ -1,6 +1,6 @@
 /** The dialog that makes a disc of a study, and follows the discs that are being made. */
 import { watchDialog } from "../app/dialog.js";
-import { LiveSocket } from "../worklist/socket.js";
+import { watchEvents } from "../worklist/events.js";
 import { KeyedThrottle } from "../worklist/throttle.js";
 
 const SHOWN_EVERY = 400;
@@ -22,14 +22,9 @@ function watchDiscs(refresh) {
   const throttle = new KeyedThrottle(refresh, { wait: () => SHOWN_EVERY });
   const shown = () =>
     [...document.querySelectorAll(".disc-dialog [data-command]")].map((row) => row.dataset.command);
-  let wasLost = false;
-  return new LiveSocket(() => "/ws/worklist/", {
-    onMessage: (message) => concerns(message, shown()) && throttle.request("discs"),
-    onStatus(now) {
-      if (now === "live" && wasLost) refresh();
-      wasLost = now !== "live";
-    },
-    onFailure() {},
+  return watchEvents({
+    onEvent: (message) => concerns(message, shown()) && throttle.request("discs"),
+    again: refresh,
   });
 }
 
