@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("pacs.accounts.urls")),
     path("", include("studies.urls")),
+    path("", include("reports.urls")),
     path("", include("agents.urls")),
 ]
 

@@ -1,1 +1,1 @@
-"""Structured reports: writing, signing, delivery. Nothing yet: see the changelog."""
+"""Reports: written beside the images, signed once, never changed, sent to who waits for them."""

@@ -132,6 +132,20 @@ class Study(models.Model):
         max_length=12, choices=ReadingState, default=ReadingState.UNREAD
     )
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.ROUTINE)
+    reader = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Who has claimed it and writes its report",
+    )
+    claimed_at = models.DateTimeField(null=True)
+    reader_seen_at = models.DateTimeField(
+        null=True, help_text="When the reader last worked on it: idle claims are released"
+    )
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     received_at = models.DateTimeField(default=timezone.now)
     last_received_at = models.DateTimeField(default=timezone.now)
     quiet_at = models.DateTimeField(default=timezone.now)
@@ -444,5 +458,7 @@ class QuarantinedFile(models.Model):
 
 
 # Models of this app that have a package of their own.
+from studies.annotations.models import KeyImage, Measurement  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
+from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

@@ -35,6 +35,10 @@ class Site(models.Model):
         blank=True,
         help_text="A study counts as quiet this long after its last image. Empty: by modality.",
     )
+    auto_release_minutes = models.PositiveIntegerField(
+        default=60,
+        help_text="A claimed study without a draft is released after this long. 0: never.",
+    )
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -76,6 +80,10 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
+    needs_cosignature = models.BooleanField(
+        default=False,
+        help_text="A resident: signs reports preliminarily, another radiologist signs them as well",
+    )
 
     class Meta:
         constraints: ClassVar = [

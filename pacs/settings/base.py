@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "pacs.events",
     "pacs.health",
     "studies",
+    "reports",
     "agents",
 ]
 
@@ -167,7 +168,6 @@ STORAGES = {
 CACHE_DIR = DATA_DIR / "cache"
 FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 PIXEL_WORKERS = envint("PACS_PIXEL_WORKERS", min(os.cpu_count() or 1, 4), 1)
-FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 CACHE_BYTES = envint("PACS_CACHE_BYTES", 10 * 2**30, 0)
 
 BROKER_DIR = Path(envstr("PACS_BROKER_DIR", str(DATA_DIR / "broker")))
@@ -188,6 +188,7 @@ CELERY_TASK_ROUTES = {
     "studies.follow_changes": {"queue": "follow"},
     "studies.warm_study": {"queue": "render"},
     "studies.deliver": {"queue": "deliver"},
+    "reports.deliver": {"queue": "deliver"},
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

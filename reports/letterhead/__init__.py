@@ -1,0 +1,1 @@
+"""What a site prints above its reports, and how it signs PDFs."""

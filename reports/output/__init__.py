@@ -1,0 +1,1 @@
+"""A signed version as HTML, PDF, DICOM, HL7 and FHIR."""

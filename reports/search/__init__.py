@@ -1,0 +1,1 @@
+"""Search over the text of signed reports."""

@@ -1,0 +1,1 @@
+"""Signing: versions that never change, their chain, addenda, withdrawal."""

@@ -1,0 +1,1 @@
+"""How long reports take, how many wait."""

@@ -1,0 +1,1 @@
+"""Report templates and macros: what a radiologist starts from."""

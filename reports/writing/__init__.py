@@ -1,0 +1,1 @@
+"""Drafts: opened, saved while somebody writes, offered again."""

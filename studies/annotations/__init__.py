@@ -1,0 +1,1 @@
+"""What a reader leaves on images: measurements and key images."""

@@ -1,0 +1,1 @@
+"""Reading: who reads which study, by which rules and clocks."""
