@@ -21,6 +21,7 @@ from reports.errors import NotAllowed, Refused
 from reports.models import READABLE, Report, ReportState, ReportVersion, VersionKind
 from reports.signing import pictures as key_pictures
 from reports.signing import steps
+from reports.signing.examination import require_answers
 from reports.signing.signer import Signer
 from reports.signing.steps import Origin
 from studies.models import ReadingState
@@ -47,7 +48,7 @@ def sign(
     reports.checks; `open_studies` are the studies whose images the signer has open.
 
     Raises NotAllowed (no radiologist here any more), Stale (saved in between), PicturesMissing,
-    Refused for everything else; nothing is signed then.
+    Unanswered (warnings of the checks), Refused for everything else; nothing is signed then.
     """
     if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
         raise Refused("A report is signed preliminarily or finally.", code="kind")
@@ -66,8 +67,9 @@ def sign(
             waits = kind == VersionKind.FINAL and opened.signer.is_resident
             signed_kind = VersionKind.PRELIMINARY if waits else VersionKind(kind)
             key_pictures.unchanged(pictures)
+            given = require_answers(opened, answers, open_studies, kind=signed_kind)
             version = steps.append_document(
-                opened, report.content, pictures, kind=signed_kind, answers=dict(answers or {})
+                opened, report.content, pictures, kind=signed_kind, answers=given
             )
             final = signed_kind == VersionKind.FINAL
             steps.settle(
@@ -80,6 +82,7 @@ def sign(
                 opened,
                 ReadingState.FINAL if final else ReadingState.PRELIMINARY,
                 reader=None if final or waits else opened.signer.user,
+                origin=origin,
             )
             steps.follow_up(opened, version, origin)
     return version
@@ -122,7 +125,7 @@ def cosign(
                 report.content,
                 pictures,
                 kind=VersionKind.FINAL,
-                answers=dict(answers or {}),
+                answers=require_answers(opened, answers, open_studies, kind=VersionKind.FINAL),
                 signer=author,
                 cosigner=opened.signer,
             )
@@ -137,7 +140,7 @@ def cosign(
                 cosigner_wanted=False,
                 first_final_at=version.signed_at,
             )
-            steps.move_study(opened, ReadingState.FINAL, reader=None)
+            steps.move_study(opened, ReadingState.FINAL, reader=None, origin=origin)
             steps.follow_up(opened, version, origin)
     return version
 
@@ -166,7 +169,7 @@ def start_addendum(report_id: int, who: Any, *, address: str = "", session_key: 
         }
         steps.settle(opened, ReportState(report.state), content=content, is_addending=True)
         Report.objects.filter(pk=report.pk).update(saved_by=user, saved_at=timezone.now())
-        steps.move_study(opened, ReadingState(study.reading_state), reader=user)
+        steps.move_study(opened, ReadingState(study.reading_state), reader=user, origin=origin)
         audit.record(
             "report.addendum",
             actor=user,
@@ -213,11 +216,11 @@ def sign_addendum(
                 report.content,
                 pictures,
                 kind=VersionKind.ADDENDUM,
-                answers=dict(answers or {}),
+                answers=require_answers(opened, answers, open_studies, kind=VersionKind.ADDENDUM),
                 addends=last.number,
             )
             steps.settle(opened, ReportState.ADDENDED, is_addending=False)
-            steps.move_study(opened, ReadingState.ADDENDED, reader=None)
+            steps.move_study(opened, ReadingState.ADDENDED, reader=None, origin=origin)
             steps.follow_up(opened, version, origin)
     return version
 
@@ -253,6 +256,6 @@ def withdraw(
             withdrawn_by=user,
             withdrawn_reason=reason,
         )
-        steps.move_study(opened, ReadingState.UNREAD, reader=None)
+        steps.move_study(opened, ReadingState.UNREAD, reader=None, origin=origin)
         steps.follow_up(opened, version, origin, action="report.withdrawn")
     return version
