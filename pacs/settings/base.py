@@ -217,6 +217,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "reading-sweep": {
+        "task": "studies.reading_sweep",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 15},
+    },
     "orders-sweep": {
         "task": "studies.orders_sweep",
         "schedule": timedelta(seconds=30),

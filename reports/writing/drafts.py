@@ -23,9 +23,10 @@ from reports.permissions import may_write
 from reports.writing.cleaning import clean_document
 from studies.models import ReadingState, Study
 from studies.reading import services as reading
+from studies.reading.errors import ReadingError
 
 OPEN_STATES = (ReportState.DRAFT, ReportState.PRELIMINARY)
-STARTING = (ReadingState.UNREAD, ReadingState.CLAIMED)
+STARTING = (ReadingState.UNREAD, ReadingState.CLAIMED, ReadingState.NOT_NEEDED)
 
 
 class Saved(NamedTuple):
@@ -97,12 +98,14 @@ def open_draft(
     if study.reader_id is None:
         try:
             study = reading.claim(study_id, who, address=address, session_key=session_key)
-        except reading.AlreadyClaimed as error:
+        except ReadingError as error:
             study = visible.get(pk=study_id)
             raise hindrance(study, report, who, principal) or Refused(
-                "Somebody else has just claimed this study.", code="taken"
+                error.words, code="taken"
             ) from error
     if report is not None:
+        if report.state == ReportState.DRAFT and study.reading_state == ReadingState.CLAIMED:
+            reading.move(study.pk, ReadingState.DRAFT, actor=who)
         return report
     try:
         with transaction.atomic():
