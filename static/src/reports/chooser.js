@@ -80,7 +80,9 @@ export function choose({ title, items, empty }) {
           "li",
           { role: "option", id: `${prefix}-${index}`, data: { at: String(index) } },
           make("span", { className: "chooser-label", dir: "auto", text: label }),
-          detail ? make("span", { className: "chooser-detail muted", dir: "auto", text: detail }) : null,
+          detail
+            ? make("span", { className: "chooser-detail muted", dir: "auto", text: detail })
+            : null,
         ),
       ),
     );

@@ -73,11 +73,19 @@ export function resolveConflict(mine, theirs) {
     make(
       "div",
       { className: "conflict-actions" },
-      make("button", { className: "button button-primary", value: "keep", text: "Save this choice" }),
+      make("button", {
+        className: "button button-primary",
+        value: "keep",
+        text: "Save this choice",
+      }),
       make("button", { className: "button", value: "later", text: "Decide later" }),
     ),
   );
-  const dialog = make("dialog", { className: "conflict", "aria-labelledby": "conflict-title" }, form);
+  const dialog = make(
+    "dialog",
+    { className: "conflict", "aria-labelledby": "conflict-title" },
+    form,
+  );
   return new Promise((resolve) => {
     dialog.addEventListener("keydown", (event) => event.stopPropagation());
     dialog.addEventListener("close", () => {

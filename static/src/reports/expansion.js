@@ -12,7 +12,7 @@ const LONGEST = 24;
  */
 export function typed(text, macros, { section = "", modalities = [], language = "" } = {}) {
   if (!/[ \u00a0]$/.test(text)) return undefined;
-  const word = /[^\s(\[„"]+$/.exec(text.slice(0, -1))?.[0];
+  const word = /[^\s([„"]+$/.exec(text.slice(0, -1))?.[0];
   if (!word || word.length > LONGEST) return undefined;
   const macro = macros.find(
     (each) =>
@@ -26,6 +26,9 @@ export function typed(text, macros, { section = "", modalities = [], language = 
 
 /** Whether the macro's markup is one paragraph of text: it goes into the line. */
 export function isInline(html) {
-  const body = html.trim().replace(/^<p>/, "").replace(/<\/p>$/, "");
+  const body = html
+    .trim()
+    .replace(/^<p>/, "")
+    .replace(/<\/p>$/, "");
   return !/<(p|ul|ol|table|br)\b/i.test(body);
 }

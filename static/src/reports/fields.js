@@ -55,7 +55,11 @@ export function createFields(fields, asked, { prefix, editable, language, onChan
     if (known.required) {
       label.append(make("span", { className: "field-required", text: " required" }));
     }
-    const trouble = make("span", { className: "field-trouble", id: `${id}-trouble`, role: "status" });
+    const trouble = make("span", {
+      className: "field-trouble",
+      id: `${id}-trouble`,
+      role: "status",
+    });
     const row = make(
       "div",
       { className: `report-field report-field-${known.kind}` },

@@ -184,7 +184,9 @@ export function createForm(root, { macros, modalities, asked, onChange, say }) {
           const said = fields
             .values()
             .filter(({ value }) => value !== null)
-            .map(({ label, key: name, value, unit }) => `${label || name}: ${value} ${unit}`.trim());
+            .map(({ label, key: name, value, unit }) =>
+              `${label || name}: ${value} ${unit}`.trim(),
+            );
           return [title || key, ...said, text.element.innerText.trim()].filter(Boolean).join("\n");
         })
         .join("\n\n"),

@@ -107,7 +107,8 @@ export function createLeft({ root, list, trouble }, store, on) {
   }
 
   function fill() {
-    const typing = list.contains(document.activeElement) && document.activeElement.matches("input[type=text]");
+    const typing =
+      list.contains(document.activeElement) && document.activeElement.matches("input[type=text]");
     if (typing) return;
     const rows = [
       ...store.keyImages().map((entry, at) => keyImageRow(entry, at + 1)),

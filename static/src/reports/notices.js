@@ -31,7 +31,10 @@ export function createNotices(root) {
       });
       const note = make(
         "div",
-        { className: `notice ${kind && `notice-${kind}`}`.trim(), data: { words, notice: subject } },
+        {
+          className: `notice ${kind && `notice-${kind}`}`.trim(),
+          data: { words, notice: subject },
+        },
         make("span", { text: words }),
         ...buttons,
       );

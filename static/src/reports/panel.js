@@ -202,10 +202,14 @@ export function createPanel({ role, annotations, show, toImages }) {
         { kind: "warn", actions: [again] },
       );
     } else if (saved.name === "refused") {
-      notices.say("refused", `Not saved. ${saved.words ?? "You may no longer write this report."}`, {
-        kind: "stat",
-        actions: [copy, again, { text: "Show what is saved", act: () => load({ force: true }) }],
-      });
+      notices.say(
+        "refused",
+        `Not saved. ${saved.words ?? "You may no longer write this report."}`,
+        {
+          kind: "stat",
+          actions: [copy, again, { text: "Show what is saved", act: () => load({ force: true }) }],
+        },
+      );
     } else if (saved.name === "invalid") {
       notices.say("invalid", wordsOf(saved.words, "The portal does not take this text."), {
         kind: "stat",
@@ -590,7 +594,8 @@ export function createPanel({ role, annotations, show, toImages }) {
     event.preventDefault();
     settle().then((saved) => {
       if (saved) event.detail.issueRequest(true);
-      else notices.say("sign", "Sign when everything is saved.", { kind: "warn", milliseconds: 8000 });
+      else
+        notices.say("sign", "Sign when everything is saved.", { kind: "warn", milliseconds: 8000 });
     });
   });
   document.addEventListener("htmx:configRequest", ({ target, detail }) => {

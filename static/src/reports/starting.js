@@ -12,7 +12,12 @@ function fieldOf(asked, had) {
 function fieldsOf(asked = [], had = []) {
   const known = new Set(asked.map(({ key }) => key));
   return [
-    ...asked.map((field) => fieldOf(field, had.find(({ key }) => key === field.key))),
+    ...asked.map((field) =>
+      fieldOf(
+        field,
+        had.find(({ key }) => key === field.key),
+      ),
+    ),
     ...had.filter(({ key, value }) => !known.has(key) && value !== null && value !== ""),
   ];
 }

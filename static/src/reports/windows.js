@@ -4,7 +4,10 @@ import { CHANNEL, nameOf, pairOf, reaction, standing } from "./pairing.js";
 const FORGOTTEN = 12_000;
 const BEAT = 4000;
 
-const addressOf = { viewer: (study) => `/studies/${study}/view/`, report: (study) => `/reports/${study}/write/` };
+const addressOf = {
+  viewer: (study) => `/studies/${study}/view/`,
+  report: (study) => `/reports/${study}/write/`,
+};
 
 /**
  * @param {object} me
@@ -79,8 +82,13 @@ export function joinWindows({ role, study, patient }, on) {
     send,
     /** Opens the report in a window of its own, or brings that window to this study. */
     openReport() {
-      return window.open(addressOf.report(study), nameOf("report", pair), "popup,width=900,height=1000");
+      return window.open(
+        addressOf.report(study),
+        nameOf("report", pair),
+        "popup,width=900,height=1000",
+      );
     },
-    hasReportWindow: () => [...others.values()].some((one) => one.role === "report" && one.pair === pair),
+    hasReportWindow: () =>
+      [...others.values()].some((one) => one.role === "report" && one.pair === pair),
   };
 }
