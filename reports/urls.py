@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from reports.views import documents, verify
+from reports.views import documents, drafts, verify, writing
 
 output: list[URLPattern | URLResolver] = [
     path("reports/verify/<str:token>/", verify.verify, name="report-verify"),
@@ -24,3 +24,11 @@ output: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [*output]
+
+# Writing: drafts and the panel.
+urlpatterns += [
+    path("reports/<int:pk>/write/", writing.write, name="write-report"),
+    path("reports/logged-in/", writing.logged_in, name="report-logged-in"),
+    path("api/studies/<int:pk>/report/", drafts.StudyReportView.as_view(), name="study-report"),
+    path("api/reports/<int:pk>/draft/", drafts.DraftView.as_view(), name="report-draft"),
+]

@@ -6,6 +6,7 @@ from django.urls import path
 
 from studies.api_schema import SchemaView
 from studies.views import (
+    annotations,
     arrival,
     order_api,
     quarantine,
@@ -57,4 +58,24 @@ urlpatterns = [
     path("api/sends/<int:pk>/cancel/", send_api.SendCancelView.as_view(), name="api-send-cancel"),
     path("api/sends/<int:pk>/retry/", send_api.SendRetryView.as_view(), name="api-send-retry"),
     path("api/orthanc/webhook/", OrthancWebhookView.as_view(), name="orthanc-webhook"),
+    path(
+        "api/studies/<int:pk>/measurements/",
+        annotations.MeasurementListView.as_view(),
+        name="measurements",
+    ),
+    path(
+        "api/studies/<int:pk>/measurements/<uuid:annotation>/",
+        annotations.MeasurementView.as_view(),
+        name="measurement",
+    ),
+    path(
+        "api/studies/<int:pk>/key-images/",
+        annotations.KeyImageListView.as_view(),
+        name="key-images",
+    ),
+    path(
+        "api/studies/<int:pk>/key-images/<uuid:annotation>/",
+        annotations.KeyImageView.as_view(),
+        name="key-image",
+    ),
 ]
