@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from reports.views import documents, drafts, verify, writing
+from reports.views import documents, drafts, sign_dialogs, signing, verify, writing
 
 output: list[URLPattern | URLResolver] = [
     path("reports/verify/<str:token>/", verify.verify, name="report-verify"),
@@ -31,4 +31,24 @@ urlpatterns += [
     path("reports/logged-in/", writing.logged_in, name="report-logged-in"),
     path("api/studies/<int:pk>/report/", drafts.StudyReportView.as_view(), name="study-report"),
     path("api/reports/<int:pk>/draft/", drafts.DraftView.as_view(), name="report-draft"),
+]
+
+# Signing.
+urlpatterns += [
+    path("reports/<int:pk>/sign/", sign_dialogs.sign, name="report-sign"),
+    path("reports/<int:pk>/withdraw/", sign_dialogs.withdraw, name="report-withdraw"),
+    path("reports/<int:pk>/addendum/", sign_dialogs.addendum, name="report-addendum"),
+    path("studies/<int:pk>/report-actions/", sign_dialogs.actions, name="report-actions"),
+    path("api/reports/<int:pk>/sign/", signing.SignView.as_view(), name="api-report-sign"),
+    path("api/reports/<int:pk>/cosign/", signing.CosignView.as_view(), name="api-report-cosign"),
+    path(
+        "api/reports/<int:pk>/addendum/",
+        signing.AddendumView.as_view(),
+        name="api-report-addendum",
+    ),
+    path(
+        "api/reports/<int:pk>/withdraw/",
+        signing.WithdrawView.as_view(),
+        name="api-report-withdraw",
+    ),
 ]

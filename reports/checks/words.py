@@ -6,10 +6,11 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 
-BLOCKS = {"p", "br", "li", "ul", "ol", "tr", "table", "td", "th"}
+from reports.writing.cleaning import plain_text
+
+BULLET = re.compile(r"^(?:- |\d{1,3}\. )")
 # A full stop that ends a sentence is followed by a capital letter; "li. Schulter" is no harm.
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ0-9\"(])|\n+")
 GERMAN = re.compile(
@@ -19,30 +20,10 @@ GERMAN = re.compile(
 )
 
 
-class _Plain(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag in BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in BLOCKS:
-            self.parts.append("\n")
-
-
 def plain(html: str) -> str:
-    """Text of the restricted markup of sections; blocks are lines."""
-    parser = _Plain()
-    parser.feed(html)
-    parser.close()
-    lines = "".join(parser.parts).replace("\xa0", " ").split("\n")
-    return "\n".join(line.strip() for line in lines if line.strip())
+    """Text of the restricted markup of sections, a line for each block, without bullets."""
+    lines = [BULLET.sub("", line.strip()) for line in plain_text(html).split("\n")]
+    return "\n".join(line.replace("\t", ". ") for line in lines if line)
 
 
 @dataclass(frozen=True, slots=True)

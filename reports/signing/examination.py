@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils import timezone
@@ -19,6 +19,14 @@ from studies.models import Study
 ANSWER_LENGTH = 500
 # A preliminary report may be unfinished; the final one may not.
 UNFINISHED = ("required",)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else the person has open, as their browser says: studies, another patient's images."""
+
+    studies: tuple[int, ...] = ()
+    is_other_patient: bool = False
 
 
 class Unanswered(Refused):
@@ -38,13 +46,8 @@ def as_json(finding: Finding) -> dict[str, str]:
     }
 
 
-def examine(
-    report: Report, study: Study, who: Any, open_studies: Iterable[int], *, kind: str
-) -> list[Finding]:
-    """What the checks say about signing the draft as `kind` now.
-
-    `open_studies`: ids of the studies whose images the person has open, as their browser says.
-    """
+def examine(report: Report, study: Study, who: Any, beside: Beside, *, kind: str) -> list[Finding]:
+    """What the checks say about signing the draft as `kind` now."""
     facts = {
         "patient": patient_facts(study),
         "study": study_facts(study),
@@ -54,7 +57,7 @@ def examine(
         ),
         "today": timezone.localdate().isoformat(),
         "required": _required(report.content),
-        "open_patients": _open_patients(study, who, open_studies),
+        "open_patients": _open_patients(study, who, beside),
     }
     for series in facts["series"]:
         series["description"] = series.pop("series_description")
@@ -67,14 +70,14 @@ def examine(
 
 
 def require_answers(
-    opened: Opened, answers: Mapping[str, Any] | None, open_studies: Iterable[int], *, kind: str
+    opened: Opened, answers: Mapping[str, Any] | None, beside: Beside, *, kind: str
 ) -> dict[str, Any]:
     """The answers as they are kept with the version: by key, to what kind of finding.
 
     Raises Unanswered for what blocks and for warnings without an answer. The finding's own words
     are not kept: they may quote somebody else's name.
     """
-    found = examine(opened.report, opened.study, opened.signer.user, open_studies, kind=kind)
+    found = examine(opened.report, opened.study, opened.signer.user, beside, kind=kind)
     answers = answers or {}
     kept: dict[str, Any] = {}
     left: list[Finding] = []
@@ -122,12 +125,12 @@ def _required(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     return wanted
 
 
-def _open_patients(study: Study, who: Any, open_studies: Iterable[int]) -> list[dict[str, str]]:
+def _open_patients(study: Study, who: Any, beside: Beside) -> list[dict[str, str]]:
     """Other patients among the open studies; the same person under another number is another."""
-    ids = [pk for pk in open_studies if pk != study.pk][:20]
-    if not ids:
-        return []
+    ids = [pk for pk in beside.studies if pk != study.pk][:20]
     others = (
         Study.objects.visible_to(who).filter(pk__in=ids).exclude(patient_ref=study.patient_ref_id)
     )
-    return [{"id": other.patient_id, "name": other.patient_name} for other in others]
+    found = [{"id": other.patient_id, "name": other.patient_name} for other in others]
+    # The browser sees windows that name no study here.
+    return found or ([{"id": "", "name": ""}] if beside.is_other_patient else [])

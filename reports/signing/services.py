@@ -21,7 +21,7 @@ from reports.errors import NotAllowed, Refused
 from reports.models import READABLE, Report, ReportState, ReportVersion, VersionKind
 from reports.signing import pictures as key_pictures
 from reports.signing import steps
-from reports.signing.examination import require_answers
+from reports.signing.examination import Beside, require_answers
 from reports.signing.signer import Signer
 from reports.signing.steps import Origin
 from studies.models import ReadingState
@@ -38,6 +38,7 @@ def sign(
     answers: Mapping[str, Any] | None = None,
     without_pictures: bool = False,
     open_studies: Iterable[int] = (),
+    other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
@@ -45,7 +46,8 @@ def sign(
 
     A resident's final is preliminary and waits for another radiologist (`cosigner_wanted`). The
     signer reads the study (`Study.reader`). `answers` are the signer's to the warnings of
-    reports.checks; `open_studies` are the studies whose images the signer has open.
+    reports.checks. `open_studies` are the studies whose images the signer has open, and
+    `other_patient_open` what their browser says of its windows.
 
     Raises NotAllowed (no radiologist here any more), Stale (saved in between), PicturesMissing,
     Unanswered (warnings of the checks), Refused for everything else; nothing is signed then.
@@ -53,6 +55,7 @@ def sign(
     if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
         raise Refused("A report is signed preliminarily or finally.", code="kind")
     origin = Origin(address, session_key)
+    beside = Beside(tuple(open_studies), other_patient_open)
     with steps.refusals_kept("report.signed", report_id, who, origin):
         draft = steps.document_at(report_id, revision)
         pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
@@ -67,7 +70,7 @@ def sign(
             waits = kind == VersionKind.FINAL and opened.signer.is_resident
             signed_kind = VersionKind.PRELIMINARY if waits else VersionKind(kind)
             key_pictures.unchanged(pictures)
-            given = require_answers(opened, answers, open_studies, kind=signed_kind)
+            given = require_answers(opened, answers, beside, kind=signed_kind)
             version = steps.append_document(
                 opened, report.content, pictures, kind=signed_kind, answers=given
             )
@@ -96,6 +99,7 @@ def cosign(
     answers: Mapping[str, Any] | None = None,
     without_pictures: bool = False,
     open_studies: Iterable[int] = (),
+    other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
@@ -105,6 +109,7 @@ def cosign(
     (`sign`). Raises as `sign`, and Refused for one's own and for other residents.
     """
     origin = Origin(address, session_key)
+    beside = Beside(tuple(open_studies), other_patient_open)
     with steps.refusals_kept("report.signed", report_id, who, origin):
         draft = steps.document_at(report_id, revision)
         pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
@@ -125,7 +130,7 @@ def cosign(
                 report.content,
                 pictures,
                 kind=VersionKind.FINAL,
-                answers=require_answers(opened, answers, open_studies, kind=VersionKind.FINAL),
+                answers=require_answers(opened, answers, beside, kind=VersionKind.FINAL),
                 signer=author,
                 cosigner=opened.signer,
             )
@@ -190,11 +195,13 @@ def sign_addendum(
     answers: Mapping[str, Any] | None = None,
     without_pictures: bool = False,
     open_studies: Iterable[int] = (),
+    other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
     """Sign the addendum as it is at `revision`. Raises as `sign`; residents cannot."""
     origin = Origin(address, session_key)
+    beside = Beside(tuple(open_studies), other_patient_open)
     with steps.refusals_kept("report.signed", report_id, who, origin):
         draft = steps.document_at(report_id, revision)
         pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
@@ -216,7 +223,7 @@ def sign_addendum(
                 report.content,
                 pictures,
                 kind=VersionKind.ADDENDUM,
-                answers=require_answers(opened, answers, open_studies, kind=VersionKind.ADDENDUM),
+                answers=require_answers(opened, answers, beside, kind=VersionKind.ADDENDUM),
                 addends=last.number,
             )
             steps.settle(opened, ReportState.ADDENDED, is_addending=False)
