@@ -222,6 +222,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=15),
         "options": {"expires": 15},
     },
+    "reports-deliver-sweep": {
+        "task": "reports.deliver_sweep",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 4},
+    },
     "orders-sweep": {
         "task": "studies.orders_sweep",
         "schedule": timedelta(seconds=30),
@@ -342,6 +347,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SendState": "studies.sending.models.State",
         "DestinationKind": "studies.sending.models.Kind",
+        "DeliveryState": "reports.delivery.models.DeliveryState",
         "AgentState": "agents.models.AgentState",
         "CommandState": "agents.models.CommandState",
         "CommandKind": "agents.models.CommandKind",
@@ -385,6 +391,10 @@ SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
 SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
 # A PDF that takes longer to make is given up, for the moment.
 PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
+# A report that gets nowhere for so long is called undelivered.
+DELIVERY_GIVE_UP_DAYS = envint("PACS_DELIVERY_GIVE_UP_DAYS", 3, 1)
+# Receivers of HL7 that the portal itself may connect to: host, host:port or 10.1.0.0/16:2575.
+HL7_RECEIVERS = envlist("PACS_HL7_RECEIVERS")
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.
