@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
+from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
+from studies.annotations.services import may_annotate
 from studies.models import Instance, Study
 from studies.views.worklist import signed_in
 
@@ -63,6 +65,14 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
     study = get_object_or_404(visible, pk=pk)
     record_read("study.opened", request=request, study=study)
     state = viewer_state(study)
+    who = principal_of(request.user)
+    shows_report = who.is_superuser or study.site_id in who.whole_sites
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse(state)
-    return render(request, "studies/viewer.html", {"study": study, "state": state})
+    context = {
+        "study": study,
+        "state": state,
+        "shows_report": shows_report,
+        "may_annotate": may_annotate(who, study.site_id),
+    }
+    return render(request, "studies/viewer.html", context)
