@@ -49,7 +49,6 @@ class PanelState(serializers.Serializer[Any]):
     writer = Person(allow_null=True)
     writable = serializers.BooleanField()
     may_start = serializers.BooleanField()
-    may_annotate = serializers.BooleanField()
     may_discard = serializers.BooleanField()
     code = serializers.CharField(allow_blank=True)
     why = serializers.CharField(allow_blank=True)
@@ -190,9 +189,7 @@ class DraftView(APIView):
         asked.is_valid(raise_exception=True)
         content, revision = asked.validated_data["content"], asked.validated_data["revision"]
         try:
-            saved = drafts.save(
-                pk, user, content, revision, principal=who, **origin(request)
-            )
+            saved = drafts.save(pk, user, content, revision, principal=who, **origin(request))
         except Report.DoesNotExist:
             raise self._hidden(pk, who) from None
         except ReportError as error:
@@ -229,5 +226,3 @@ class DraftView(APIView):
         if Report.objects.visible_to(who).filter(pk=pk).exists():
             return exceptions.PermissionDenied("Drafts are seen by those who work at the site.")
         return exceptions.NotFound()
-
-

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
+from studies.annotations.services import may_annotate
 from studies.models import Study
 from studies.views.worklist import signed_in
 
@@ -24,7 +25,8 @@ def write(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not who.is_superuser and study.site_id not in who.whole_sites:
         raise PermissionDenied
     record_read("study.opened", request=request, study=study)
-    return render(request, "reports/write.html", {"study": study})
+    context = {"study": study, "may_annotate": may_annotate(who, study.site_id)}
+    return render(request, "reports/write.html", context)
 
 
 @require_GET

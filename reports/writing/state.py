@@ -9,7 +9,6 @@ from pacs.accounts.principal import Principal
 from reports.models import Report, ReportState
 from reports.permissions import may_write
 from reports.writing.drafts import STARTING, hindrance
-from studies.annotations.services import may_annotate
 from studies.models import Study
 
 
@@ -39,7 +38,6 @@ def state_of(
         "writer": person(writer),
         "writable": report is not None and problem is None,
         "may_start": _may_start(study, report, who, principal),
-        "may_annotate": may_annotate(principal, study.site_id),
         "code": problem.code if problem else "",
         "why": problem.words if problem else "",
         "may_discard": bool(

@@ -234,9 +234,7 @@ class MeasurementView(OnImageView):
     def put(self, request: Request, pk: int, annotation: UUID) -> Response:
         return self.kept(request, pk, annotation, services.save_measurement)
 
-    @extend_schema(
-        operation_id="measurement_remove", request=None, responses={204: None, **COMMON}
-    )
+    @extend_schema(operation_id="measurement_remove", request=None, responses={204: None, **COMMON})
     def delete(self, request: Request, pk: int, annotation: UUID) -> Response:
         return self.removed(request, pk, annotation)
 

@@ -92,9 +92,7 @@ def test_the_other_site_and_nobody(
     assert Report.objects.get().revision == 1
 
 
-def test_a_token_that_only_reads(
-    bearer: Any, logged_in: Any, radiologist: Any, study: Any
-) -> None:
+def test_a_token_that_only_reads(bearer: Any, logged_in: Any, radiologist: Any, study: Any) -> None:
     report = opened(logged_in(radiologist), study)["report"]
     header = bearer(radiologist, scopes=["read"])
     assert Client().get(f"/api/reports/{report}/draft/", headers=header).status_code == 200
@@ -140,7 +138,7 @@ def test_losing_role_or_claim_is_said_in_words(
     assert Report.objects.get().revision == 1
 
 
-HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>\u202e\u200bA & B'
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202e\u200bA & B"
 
 
 def test_markup_in_every_field(logged_in: Any, radiologist: Any, study: Any) -> None:
@@ -161,9 +159,7 @@ def test_markup_in_every_field(logged_in: Any, radiologist: Any, study: Any) -> 
                 ],
             }
         ],
-        "key_images": [
-            {"id": "0d9fb9a2-55b5-4d3a-9a5e-3f1f7a3d0e11", "caption": HOSTILE}
-        ],
+        "key_images": [{"id": "0d9fb9a2-55b5-4d3a-9a5e-3f1f7a3d0e11", "caption": HOSTILE}],
         "measurements": [],
     }
     assert put(client, report, content, 1).status_code == 200
@@ -194,9 +190,7 @@ def test_a_megabyte_is_refused_in_words(logged_in: Any, radiologist: Any, study:
     "body",
     ["[]", "null", "{}", '{"content": {}, "revision": 0}', '{"content": [], "revision": 1}', "{"],
 )
-def test_a_body_that_is_none(
-    logged_in: Any, radiologist: Any, study: Any, body: str
-) -> None:
+def test_a_body_that_is_none(logged_in: Any, radiologist: Any, study: Any, body: str) -> None:
     client = logged_in(radiologist)
     report = opened(client, study)["report"]
     answer = client.put(f"/api/reports/{report}/draft/", body, JSON)

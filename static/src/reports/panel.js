@@ -52,7 +52,7 @@ export function createPanel({ role, annotations, show, toImages }) {
   let state;
   let material = { templates: [], macros: [], facts: [] };
   let template;
-  let started = false;
+  let looking;
   let elsewhere = false;
   let recogniser;
 
@@ -78,7 +78,7 @@ export function createPanel({ role, annotations, show, toImages }) {
     store,
     {
       form: () => (form.isEditable ? form : undefined),
-      mayRemove: () => Boolean(state?.may_annotate),
+      mayRemove: () => root.dataset.annotates !== undefined,
       show(place) {
         if (show) show(place);
         else windows.send("show", { place: placeOf(place) });
@@ -100,7 +100,7 @@ export function createPanel({ role, annotations, show, toImages }) {
 
   /** Saves what is unsaved. False where that cannot be done now. */
   async function settle() {
-    if (!started || !form.isEditable) return true;
+    if (!form.isEditable) return true;
     await autosave.flush();
     return !autosave.isDirty();
   }
@@ -366,13 +366,15 @@ export function createPanel({ role, annotations, show, toImages }) {
     if (form.isEditable) form.focus();
   }
 
+  /** Once a window: how the report stands, and what was left on the images. */
+  function look() {
+    looking ??= Promise.all([quietly(() => store.load()), load()]);
+    return looking;
+  }
+
   async function start({ open: writes = false } = {}) {
     root.hidden = false;
-    if (!started) {
-      started = true;
-      quietly(() => store.load());
-      await load();
-    }
+    await look();
     if (writes && state?.may_start) await open();
     else if (form.isEditable) form.focus();
   }
@@ -621,19 +623,17 @@ export function createPanel({ role, annotations, show, toImages }) {
   watchEvents({
     onEvent(message) {
       if (message.type === "refetch") load();
-      else if (message.study !== study || !started) return;
+      else if (message.study !== study) return;
       else if (message.type === "report.changed" || message.type === "study.changed") load();
       else if (message.type === "annotation.changed") quietly(() => store.load());
     },
-    again: () => started && load(),
+    again: () => load(),
   });
 
   return {
     start,
-    root,
-    store,
+    look,
     windows,
-    form,
     settle,
     /** A key image was kept on the images: it goes into the report that is being written. */
     keyImageKept(id) {

@@ -16,6 +16,11 @@ const actions = new Map([
   ["end", "last"],
   ["pagedown", "next-series"],
   ["pageup", "previous-series"],
+  ["k", "capture"],
+  ["l", "mode:length"],
+  ["delete", "remove"],
+  ["backspace", "remove"],
+  ["e", "report"],
   ["?", "keys"],
 ]);
 
