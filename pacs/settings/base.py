@@ -189,6 +189,7 @@ CELERY_TASK_ROUTES = {
     "studies.warm_study": {"queue": "render"},
     "studies.deliver": {"queue": "deliver"},
     "reports.deliver": {"queue": "deliver"},
+    "reports.critical_tell": {"queue": "deliver"},
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -226,6 +227,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "reports.deliver_sweep",
         "schedule": timedelta(seconds=2),
         "options": {"expires": 4},
+    },
+    "reports-critical-sweep": {
+        "task": "reports.critical_sweep",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 15},
     },
     "orders-sweep": {
         "task": "studies.orders_sweep",
@@ -391,6 +397,12 @@ ORTHANC_READ_TIMEOUT = envint("PACS_ORTHANC_READ_TIMEOUT", 60, 1)
 # Sending to DICOMweb servers by plain http, for those inside one network.
 SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
 SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
+# Minutes within which a critical result is acknowledged, by level; after that it is escalated.
+CRITICAL_MINUTES = [
+    envint("PACS_CRITICAL_MINUTES", 30, 1),
+    60 * envint("PACS_CRITICAL_HOURS", 12, 1),
+    24 * 60 * envint("PACS_CRITICAL_DAYS", 3, 1),
+]
 # A PDF that takes longer to make is given up, for the moment.
 PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
 # A report that gets nowhere for so long is called undelivered.

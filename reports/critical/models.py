@@ -21,6 +21,10 @@ class CriticalState(models.TextChoices):
     CLOSED = "closed", "Closed"
 
 
+WAITING = (CriticalState.OPEN, CriticalState.NOTIFIED, CriticalState.ESCALATED)
+"""States that somebody still has to answer."""
+
+
 class CriticalResult(models.Model):
     """A finding that cannot wait. Closed by an acknowledgement, or by a person with a reason."""
 
@@ -46,6 +50,10 @@ class CriticalResult(models.Model):
     )
     due_at = models.DateTimeField(help_text="Not acknowledged by then: escalated")
     escalations = models.PositiveSmallIntegerField(default=0)
+    told_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(
+        null=True, help_text="Somebody tells it, or waits to try again"
+    )
     acknowledged_by_name = models.CharField(max_length=160, blank=True)
     acknowledged_at = models.DateTimeField(null=True)
     read_back = models.CharField(max_length=1000, blank=True)

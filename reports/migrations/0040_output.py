@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports", "0030_signing"),
+        ("reports", "0031_critical"),
     ]
 
     operations = [

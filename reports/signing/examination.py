@@ -52,15 +52,14 @@ def examine(report: Report, study: Study, who: Any, beside: Beside, *, kind: str
         "patient": patient_facts(study),
         "study": study_facts(study),
         "order": _order(study),
-        "series": list(
-            study.series.values("laterality", "series_description", "body_part_examined")
-        ),
+        "series": [
+            {"laterality": each.laterality, "description": each.series_description}
+            for each in study.series.only("laterality", "series_description")
+        ],
         "today": timezone.localdate().isoformat(),
         "required": _required(report.content),
         "open_patients": _open_patients(study, who, beside),
     }
-    for series in facts["series"]:
-        series["description"] = series.pop("series_description")
     found = check(report.content, facts)
     if kind == VersionKind.PRELIMINARY:
         return [

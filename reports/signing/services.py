@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from pacs import audit, events
 from reports import document as documents
+from reports.critical.services import note_withdrawal
 from reports.errors import NotAllowed, Refused
 from reports.models import READABLE, Report, ReportState, ReportVersion, VersionKind
 from reports.signing import pictures as key_pictures
@@ -264,5 +265,6 @@ def withdraw(
             withdrawn_reason=reason,
         )
         steps.move_study(opened, ReadingState.UNREAD, reader=None, origin=origin)
+        note_withdrawal(report, user)
         steps.follow_up(opened, version, origin, action="report.withdrawn")
     return version

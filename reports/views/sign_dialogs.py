@@ -91,8 +91,10 @@ def sign(request: HttpRequest, pk: int) -> HttpResponse:
         "pictures_missing": isinstance(problem, PicturesMissing),
         "is_over": isinstance(problem, Stale),
     }
-    headers = CLOSE if isinstance(problem, Stale) else {}
-    return render(request, "reports/signing/_sign.html", context, headers=headers)
+    answer = render(request, "reports/signing/_sign.html", context)
+    if context["is_over"]:
+        answer.headers["HX-Trigger"] = CLOSE["HX-Trigger"]
+    return answer
 
 
 def _row(finding: Any, asked: QueryDict, answers: dict[str, str]) -> dict[str, Any]:

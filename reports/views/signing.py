@@ -190,7 +190,7 @@ class SigningView(APIView):
 
     permission_classes = (IsMember,)
     parser_classes = (JSONParser,)
-    http_method_names = ("post", "options")
+    http_method_names: tuple[str, ...] = ("post", "options")
 
 
 class SignView(SigningView):

@@ -12,11 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-<<<<<<< HEAD
 from pacs.accounts.principal import Principal, principal_of
-=======
-from pacs.accounts.principal import principal_of
->>>>>>> editor
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
 from studies.models import Instance, Study
@@ -70,7 +66,6 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
     visible = Study.objects.visible_to(request.user).select_related("site")
     study = get_object_or_404(visible, pk=pk)
     record_read("study.opened", request=request, study=study)
-<<<<<<< HEAD
     who = principal_of(request.user)
     state = viewer_state(study, who)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
@@ -81,17 +76,7 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
         "state": state,
         "works": works,
         "note_count": study.notes.count() if works else 0,
-=======
-    state = viewer_state(study)
-    who = principal_of(request.user)
-    shows_report = who.is_superuser or study.site_id in who.whole_sites
-    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        return JsonResponse(state)
-    context = {
-        "study": study,
-        "state": state,
-        "shows_report": shows_report,
+        "shows_report": who.is_superuser or study.site_id in who.whole_sites,
         "may_annotate": may_annotate(who, study.site_id),
->>>>>>> editor
     }
     return render(request, "studies/viewer.html", context)

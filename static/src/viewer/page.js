@@ -1,10 +1,7 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
-<<<<<<< HEAD
 import { watchReading } from "../reading/viewer.js";
-=======
 import { createAnnotations } from "../reports/annotations.js";
->>>>>>> editor
 import { watchSendDialog } from "../sends/dialog.js";
 import { createCine } from "./cine.js";
 import { createCover } from "./cover.js";
