@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from reports.views import (
+    critical,
+    critical_api,
     deliveries,
     delivery_api,
     documents,
@@ -75,4 +77,26 @@ urlpatterns += [
     ),
     path("api/deliveries/<int:pk>/cancel/", delivery_api.DeliveryCancelView.as_view()),
     path("api/deliveries/<int:pk>/retry/", delivery_api.DeliveryRetryView.as_view()),
+]
+
+# Critical results.
+urlpatterns += [
+    path("critical/", critical.results, name="critical"),
+    path("critical/<int:pk>/", critical.result, name="critical-result"),
+    path("studies/<int:pk>/critical/", critical.mark, name="critical-mark"),
+    path(
+        "api/critical-results/",
+        critical_api.CriticalListView.as_view(),
+        name="api-critical-results",
+    ),
+    path(
+        "api/critical-results/<int:pk>/acknowledge/",
+        critical_api.CriticalAcknowledgeView.as_view(),
+        name="api-critical-acknowledge",
+    ),
+    path(
+        "api/critical-results/<int:pk>/close/",
+        critical_api.CriticalCloseView.as_view(),
+        name="api-critical-close",
+    ),
 ]

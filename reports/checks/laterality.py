@@ -169,7 +169,7 @@ def _against(side: str, single: Mapping[str, str], text: Text) -> Iterator[Findi
             yield Finding(
                 "laterality",
                 WARNING,
-                f"{name} speaks of the {OTHER[side]} side; {' and '.join(single)} of the {side}.",
+                f"{name} names only the {OTHER[side]} side; {' and '.join(single)} the {side}.",
                 key,
             )
 

@@ -69,12 +69,23 @@ class CriticalResult(models.Model):
         return f"critical result {self.pk}"
 
 
+class CriticalStep(models.TextChoices):
+    MARKED = "marked", "Marked critical"
+    TOLD = "told", "Told"
+    NOT_TOLD = "not_told", "Could not be told"
+    ESCALATED = "escalated", "Not acknowledged in time: escalated"
+    ESCALATION = "escalation", "Escalation"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    CLOSED = "closed", "Closed"
+    WITHDRAWN = "withdrawn", "Report withdrawn"
+
+
 class CriticalEvent(models.Model):
     """Each step of a critical result: told whom, by which way, escalated, acknowledged, closed."""
 
     result = models.ForeignKey(CriticalResult, on_delete=models.PROTECT, related_name="events")
     at = models.DateTimeField(default=timezone.now)
-    what = models.CharField(max_length=20)
+    what = models.CharField(max_length=20, choices=CriticalStep)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )

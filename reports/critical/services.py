@@ -102,7 +102,7 @@ def acknowledge(
     """
     read_back = _words(read_back, READ_BACK_LENGTH, "Write what was read back")
     with transaction.atomic():
-        result = CriticalResult.objects.select_related("study").get(pk=result_id)
+        result: CriticalResult = CriticalResult.objects.select_related("study").get(pk=result_id)
         asking = principal_or_none(principal or who)
         if asking is None or not may_acknowledge(asking, result):
             raise NotAllowed("The recipient acknowledges, or a radiologist who telephoned.")
@@ -124,7 +124,7 @@ def close(result_id: int, who: User, *, reason: str, principal: Any = None) -> C
     """End a result without an acknowledgement, for a reason that is kept. Raises as above."""
     reason = _words(reason, REASON_LENGTH, "Say why")
     with transaction.atomic():
-        result = CriticalResult.objects.select_related("study").get(pk=result_id)
+        result: CriticalResult = CriticalResult.objects.select_related("study").get(pk=result_id)
         asking = principal_or_none(principal or who)
         if asking is None or not may_close(asking, result):
             raise NotAllowed("Radiologists and administrators of the site close critical results.")

@@ -21,4 +21,21 @@ class Migration(migrations.Migration):
                 help_text="Somebody tells it, or waits to try again", null=True
             ),
         ),
+        migrations.AlterField(
+            model_name="criticalevent",
+            name="what",
+            field=models.CharField(
+                choices=[
+                    ("marked", "Marked critical"),
+                    ("told", "Told"),
+                    ("not_told", "Could not be told"),
+                    ("escalated", "Not acknowledged in time: escalated"),
+                    ("escalation", "Escalation"),
+                    ("acknowledged", "Acknowledged"),
+                    ("closed", "Closed"),
+                    ("withdrawn", "Report withdrawn"),
+                ],
+                max_length=20,
+            ),
+        ),
     ]

@@ -48,7 +48,7 @@ def is_confirmed(request: HttpRequest) -> bool:
     if not isinstance(said, dict) or said.get("user") != request.user.pk:
         return False
     user: Any = request.user
-    fresh = 0 <= time.time() - float(said.get("at") or 0) < HOURS * 3600
+    fresh = 0 <= _now() - float(said.get("at") or 0) < HOURS * 3600
     same = constant_time_compare(str(said.get("hash") or ""), user.get_session_auth_hash())
     return fresh and same
 
@@ -91,10 +91,14 @@ def confirm(request: HttpRequest, password: str) -> None:
     )
     request.session[KEY] = {
         "user": user.pk,
-        "at": int(time.time()),
+        "at": int(_now()),
         "hash": user.get_session_auth_hash(),
     }
     audit.record(ACTION, **facts)
+
+
+def _now() -> float:
+    return time.time()
 
 
 def _without_form(request: HttpRequest) -> HttpRequest:
