@@ -67,6 +67,8 @@ def race():
             answers.append("done")
         except ReportError as error:
             answers.append(error.code)
+        except Exception as error:
+            answers.append(repr(error))
         finally:
             connections.close_all()
     threads = [threading.Thread(target=run) for _ in range(8)]

@@ -279,6 +279,8 @@ export function createPanel({ role, annotations, show, toImages }) {
     const shown = state.is_addending ? `${words}, addendum` : words;
     write(byId("report-state"), state.report ? shown : "");
     byId("report-state").dataset.state = state.state;
+    // Co-signature, addendum, withdrawal and critical results are offered by the server.
+    document.dispatchEvent(new CustomEvent("report.standing"));
     const holds = form.isEditable && autosave.isDirty();
     if (holds && !state.writable) {
       // What was typed stays in sight; it is the person's to copy.
