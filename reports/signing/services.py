@@ -264,7 +264,7 @@ def withdraw(
             withdrawn_by=user,
             withdrawn_reason=reason,
         )
-        steps.move_study(opened, ReadingState.UNREAD, reader=None, origin=origin)
+        steps.move_study(opened, ReadingState.UNREAD, origin=origin)
         note_withdrawal(report, user)
         steps.follow_up(opened, version, origin, action="report.withdrawn")
     return version

@@ -188,12 +188,11 @@ def settle(opened: Opened, state: ReportState, **changes: Any) -> None:
     report.refresh_from_db()
 
 
-def move_study(opened: Opened, to: ReadingState, *, reader: Any, origin: Origin) -> None:
-    """Bring the study's reading along; `reader` is who reads it from now on."""
+def move_study(opened: Opened, to: ReadingState, *, origin: Origin, **reader: Any) -> None:
+    """Bring the study's reading along; `reader`: who reads it from now on. Unread has none."""
     from studies.reading.services import move
 
-    user = opened.signer.user
-    move(opened.study.pk, to, actor=user, reader=reader, **origin.as_facts())
+    move(opened.study.pk, to, actor=opened.signer.user, **reader, **origin.as_facts())
 
 
 def follow_up(

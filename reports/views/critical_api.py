@@ -49,7 +49,7 @@ class CriticalSerializer(serializers.ModelSerializer[CriticalResult]):
         read_only_fields = fields
 
 
-class Marking(serializers.Serializer[Any]):
+class CriticalMarking(serializers.Serializer[Any]):
     """What was found, how urgent it is (0 minutes, 1 hours, 2 days), and whom to tell."""
 
     study = serializers.IntegerField(min_value=1, max_value=BIG)
@@ -69,11 +69,11 @@ class Acknowledgement(serializers.Serializer[Any]):
     )
 
 
-class Closing(serializers.Serializer[Any]):
+class CriticalClosing(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=services.REASON_LENGTH)
 
 
-class Asked(serializers.Serializer[Any]):
+class CriticalQuery(serializers.Serializer[Any]):
     study = serializers.IntegerField(min_value=1, max_value=BIG, required=False)
     state = serializers.ChoiceField(
         choices=[("waiting", "Waiting"), *CriticalState.choices], required=False
@@ -125,7 +125,7 @@ class CriticalListView(CriticalView):
 
     @extend_schema(
         operation_id="critical_results_list",
-        parameters=[Asked],
+        parameters=[CriticalQuery],
         responses={
             200: CriticalSerializer(many=True),
             400: BAD_REQUEST,
@@ -134,7 +134,7 @@ class CriticalListView(CriticalView):
         },
     )
     def get(self, request: Request) -> Response:
-        asked = Asked(data=request.query_params)
+        asked = CriticalQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         found = access.visible(principal(request)).select_related("marked_by", "recipient")
         if "study" in asked.validated_data:
@@ -146,11 +146,11 @@ class CriticalListView(CriticalView):
 
     @extend_schema(
         operation_id="critical_results_mark",
-        request=Marking,
+        request=CriticalMarking,
         responses={201: CriticalSerializer, **CHANGED},
     )
     def post(self, request: Request) -> Response:
-        asked = _body(request, Marking)
+        asked = _body(request, CriticalMarking)
         who = principal(request)
         study = Study.objects.visible_to(who).filter(pk=asked["study"]).first()
         if study is None or who is None:
@@ -201,12 +201,12 @@ class CriticalCloseView(CriticalView):
 
     @extend_schema(
         operation_id="critical_results_close",
-        request=Closing,
+        request=CriticalClosing,
         responses={200: CriticalSerializer, **CHANGED},
     )
     def post(self, request: Request, pk: int) -> Response:
         row = _one(request, pk)
-        asked = _body(request, Closing)
+        asked = _body(request, CriticalClosing)
         user: Any = request.user
         try:
             row = services.close(row.pk, user, principal=principal(request), **asked)

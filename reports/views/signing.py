@@ -19,11 +19,10 @@ from reports.errors import ReportError
 from reports.models import Report, ReportState, ReportVersion, VersionKind
 from reports.permissions import may_write
 from reports.signing import reauth, services
-from reports.signing.asked import ADDENDUM, standing
-from reports.signing.examination import ANSWER_LENGTH, Beside, as_json
+from reports.signing.asked import ADDENDUM
+from reports.signing.examination import ANSWER_LENGTH
 from studies.views.problems import (
     BAD_REQUEST,
-    FORBIDDEN,
     NOT_FOUND,
     UNAUTHENTICATED,
     UNSUPPORTED,
@@ -36,27 +35,6 @@ class SigningKind(models.TextChoices):
     PRELIMINARY = "preliminary", "Preliminary"
     FINAL = "final", "Final"
     ADDENDUM = "addendum", "Addendum"
-
-
-class FindingSerializer(serializers.Serializer[Any]):
-    """What the checks say: `warning` is answered by its `key`, `blocking` put right."""
-
-    key = serializers.CharField()
-    code = serializers.CharField()
-    severity = serializers.CharField()
-    words = serializers.CharField()
-    where = serializers.CharField(allow_blank=True)
-
-
-class Examined(serializers.Serializer[Any]):
-    """What stands before signing."""
-
-    report = serializers.IntegerField()
-    revision = serializers.IntegerField()
-    kind = serializers.CharField()
-    password_needed = serializers.BooleanField()
-    waits_for_cosigner = serializers.BooleanField()
-    findings = FindingSerializer(many=True)
 
 
 class Signature(serializers.Serializer[Any]):
@@ -80,7 +58,7 @@ class SignatureOfKind(Signature):
     kind = serializers.ChoiceField(choices=SigningKind.choices)
 
 
-class Reason(serializers.Serializer[Any]):
+class WithdrawalRequest(serializers.Serializer[Any]):
     """Why the report is withdrawn."""
 
     reason = serializers.CharField(max_length=services.REASON_LENGTH)
@@ -89,7 +67,7 @@ class Reason(serializers.Serializer[Any]):
     )
 
 
-class Signed(serializers.Serializer[Any]):
+class SignedVersion(serializers.Serializer[Any]):
     """The new version and the report as it is then."""
 
     report = serializers.IntegerField()
@@ -102,7 +80,7 @@ class Signed(serializers.Serializer[Any]):
     chain_sha256 = serializers.CharField()
 
 
-class Addendum(serializers.Serializer[Any]):
+class AddendumBegun(serializers.Serializer[Any]):
     report = serializers.IntegerField()
     revision = serializers.IntegerField()
     is_addending = serializers.BooleanField()
@@ -121,7 +99,7 @@ PROBLEM = {
     },
 }
 ANSWERS = {
-    200: Signed,
+    200: SignedVersion,
     400: BAD_REQUEST,
     401: UNAUTHENTICATED,
     403: OpenApiResponse(
@@ -194,27 +172,7 @@ class SigningView(APIView):
 
 
 class SignView(SigningView):
-    """`GET /api/reports/<id>/sign/`: what stands before signing. `POST`: sign."""
-
-    http_method_names = ("get", "post", "options")
-
-    @extend_schema(
-        operation_id="report_sign_examine",
-        responses={200: Examined, 401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND},
-    )
-    def get(self, request: Request, pk: int) -> Response:
-        report, _ = visible_report(request, pk)
-        found = standing(report, request.user, "", Beside())
-        return Response(
-            {
-                "report": report.pk,
-                "revision": report.revision,
-                "kind": found.kind,
-                "password_needed": not reauth.is_confirmed(request._request),
-                "waits_for_cosigner": found.waits_for_cosigner,
-                "findings": [as_json(each) for each in found.findings],
-            }
-        )
+    """`POST /api/reports/<id>/sign/`: preliminary, final, or the addendum that is being written."""
 
     @extend_schema(operation_id="report_sign", request=SignatureOfKind, responses=ANSWERS)
     def post(self, request: Request, pk: int) -> Response:
@@ -251,7 +209,7 @@ class AddendumView(SigningView):
     """`POST /api/reports/<id>/addendum/`: begin one; it is saved and signed like a draft."""
 
     @extend_schema(
-        operation_id="report_addendum", request=None, responses={**ANSWERS, 200: Addendum}
+        operation_id="report_addendum", request=None, responses={**ANSWERS, 200: AddendumBegun}
     )
     def post(self, request: Request, pk: int) -> Response:
         report, who = visible_report(request, pk)
@@ -271,10 +229,10 @@ class AddendumView(SigningView):
 class WithdrawView(SigningView):
     """`POST /api/reports/<id>/withdraw/`: the wrong patient, or another reason."""
 
-    @extend_schema(operation_id="report_withdraw", request=Reason, responses=ANSWERS)
+    @extend_schema(operation_id="report_withdraw", request=WithdrawalRequest, responses=ANSWERS)
     def post(self, request: Request, pk: int) -> Response:
         report, who = visible_report(request, pk)
-        asked = body(request, Reason)
+        asked = body(request, WithdrawalRequest)
         try:
             reauth.require(request._request, asked.get("password", ""))
             version = services.withdraw(report.pk, who, asked["reason"], **origin(request))

@@ -1,11 +1,7 @@
-"""Drafts that are ready to be signed, and thin stand-ins for what other parts bring."""
+"""Drafts that are ready to be signed, and who signs them."""
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -17,30 +13,6 @@ from reports import document
 from reports.models import Report
 from studies.models import ReadingState, Study
 from tests.conftest import person
-
-
-def _absent(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is None
-    except ModuleNotFoundError:
-        return True
-
-
-@pytest.fixture(autouse=True)
-def _other_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading, cleaning and pictures where they are not there yet."""
-    if _absent("studies.reading.services"):
-        reading = types.ModuleType("studies.reading.services")
-
-        def move(study_id: int, to: str, *, actor: Any, reader: Any, **origin: str) -> None:
-            Study.objects.filter(pk=study_id).update(reading_state=to, reader=reader)
-
-        reading.move = move  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "studies.reading.services", reading)
-    if _absent("reports.writing.cleaning"):
-        cleaning = types.ModuleType("reports.writing.cleaning")
-        cleaning.plain_text = lambda html: re.sub(r"<[^>]+>", " ", html)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "reports.writing.cleaning", cleaning)
 
 
 def written(findings: str = "<p>No infiltrate.</p>", impression: str = "<p>Normal.</p>") -> Any:
