@@ -31,9 +31,7 @@ urlpatterns = [
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
     path("studies/<int:pk>/notes/", reading.notes_dialog, name="notes-dialog"),
     path("studies/<int:pk>/lost/", reading.lost, name="reading-lost"),
-    path(
-        "api/studies/next-unread/", reading_api.NextUnreadView.as_view(), name="api-next-unread"
-    ),
+    path("api/studies/next-unread/", reading_api.NextUnreadView.as_view(), name="api-next-unread"),
     path("api/studies/<int:pk>/claim/", reading_api.ClaimView.as_view(), name="api-claim"),
     path(
         "api/studies/<int:pk>/take-over/", reading_api.TakeOverView.as_view(), name="api-take-over"

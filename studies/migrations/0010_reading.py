@@ -5,29 +5,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_reading'),
-        ('studies', '0007_reading'),
+        ("accounts", "0002_reading"),
+        ("studies", "0007_reading"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='study',
-            name='assignment',
-            field=models.CharField(blank=True, choices=[('', 'Not yet'), ('due', 'Due'), ('done', 'Looked at by rules'), ('hand', 'Settled by a person')], default='', editable=False, max_length=4),
+            model_name="study",
+            name="assignment",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("", "Not yet"),
+                    ("due", "Due"),
+                    ("done", "Looked at by rules"),
+                    ("hand", "Settled by a person"),
+                ],
+                default="",
+                editable=False,
+                max_length=4,
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(condition=models.Q(('assigned_to__isnull', False)), fields=['assigned_to', 'reading_state', 'priority', 'received_at', 'id'], name='study_assigned'),
+            model_name="study",
+            index=models.Index(
+                condition=models.Q(("assigned_to__isnull", False)),
+                fields=["assigned_to", "reading_state", "priority", "received_at", "id"],
+                name="study_assigned",
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(condition=models.Q(('reader__isnull', False)), fields=['reader', 'reading_state', 'priority', 'received_at', 'id'], name='study_reader'),
+            model_name="study",
+            index=models.Index(
+                condition=models.Q(("reader__isnull", False)),
+                fields=["reader", "reading_state", "priority", "received_at", "id"],
+                name="study_reader",
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(condition=models.Q(('assignment', 'due')), fields=['site', 'priority', 'received_at', 'id'], name='study_assignment'),
+            model_name="study",
+            index=models.Index(
+                condition=models.Q(("assignment", "due")),
+                fields=["site", "priority", "received_at", "id"],
+                name="study_assignment",
+            ),
         ),
     ]

@@ -64,9 +64,7 @@ def next_unread(
     own = sorted(
         site
         for site, role in principal.roles
-        if role == READER
-        and reads(principal, site)
-        and (sites is None or site in sites)
+        if role == READER and reads(principal, site) and (sites is None or site in sites)
     )
     unread = Study.objects.visible_to(principal).filter(reading_state=UNREAD)
     if after is not None:
