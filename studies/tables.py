@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import django_tables2 as tables
 from django.db.models import Case, Exists, IntegerField, OuterRef, Value, When
 
-from studies.models import Arrival, ReadingState, Study, StudyNote
+from studies.models import Arrival, ReadingState, Study
 from studies.reading import clocks
+from studies.reading.models import StudyNote
 
 if TYPE_CHECKING:
     from studies.filters import WorklistFilter

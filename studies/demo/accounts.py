@@ -7,7 +7,8 @@ import secrets
 from django.db import transaction
 
 from pacs.accounts.models import Membership, Role, Site, User
-from studies.models import Priority, Turnaround
+from studies.models import Priority
+from studies.reading.models import Turnaround
 
 HOSPITAL = ("Demo Hospital", "demo-hospital", "Europe/Berlin")
 CLINIC = ("North Clinic", "north-clinic", "Europe/Oslo")

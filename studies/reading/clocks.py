@@ -68,4 +68,3 @@ def overdue(sites: Iterable[int]) -> Q:
             before = now - timedelta(minutes=minutes)
             late |= Q(site__in=some, priority=priority, received_at__lte=before)
     return late & Q(reading_state__in=OPEN)
-

@@ -61,12 +61,11 @@ def next_unread(
     narrow the choice. Raises NotAllowed for nobody.
     """
     principal, user = acting(who)
+    chosen = None if sites is None else set(sites)
     own = sorted(
         site
         for site, role in principal.roles
-        if role == READER
-        and reads(principal, site)
-        and (sites is None or site in sites)
+        if role == READER and reads(principal, site) and (chosen is None or site in chosen)
     )
     unread = Study.objects.visible_to(principal).filter(reading_state=UNREAD)
     if after is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from pacs import audit, events
 from studies.models import ReadingState, Study
@@ -76,9 +77,11 @@ def move(
         study: Study = Study.objects.select_for_update(of=("self",)).get(pk=study_id)
         before = study.reading_state
         changes: dict[str, Any] = {}
-        if reader is not UNCHANGED:
-            changes["reader_id"] = getattr(reader, "pk", reader)
-        if to == before and changes.get("reader_id", study.reader_id) == study.reader_id:
+        reader_id = study.reader_id if reader is UNCHANGED else getattr(reader, "pk", reader)
+        if reader_id != study.reader_id and to not in WITHOUT_READER:
+            now = timezone.now()
+            changes = {"reader": reader_id, "claimed_at": now, "reader_seen_at": now}
+        if to == before and not changes:
             return study
         if to not in {before, *ALLOWED[before]}:
             raise Refused(

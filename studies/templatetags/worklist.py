@@ -106,6 +106,12 @@ def standing(study: Study) -> str:
 
 
 @register.filter
+def clock_words(standing: str) -> str:
+    """The same for screen readers; age.js has these words, too."""
+    return {"over": "overdue", "soon": "due soon"}.get(standing, "")
+
+
+@register.filter
 def due_words(study: Study) -> str:
     """`To be read by 2026-11-24 21:15 Europe/Berlin`."""
     moment = clocks.due_at(study)
@@ -119,6 +125,14 @@ def reading_words(study: Study, user_id: int) -> str:
     if study.reading_state not in BEING_READ or study.reader_id is None:
         return str(label)
     return f"{label}, {'you' if study.reader_id == user_id else study.reader}"
+
+
+@register.simple_tag
+def assigned_words(study: Study, user_id: int) -> str:
+    """Who should read what nobody reads: `for you`, `for Ada Reader`, or nothing."""
+    if study.reading_state != ReadingState.UNREAD or study.assigned_to_id is None:
+        return ""
+    return f"for {'you' if study.assigned_to_id == user_id else study.assigned_to}"
 
 
 @register.simple_tag

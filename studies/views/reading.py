@@ -1,4 +1,4 @@
-"""Pages of reading: the dialog of a study's notes, priority and reader, and the notice of a loss."""
+"""Pages of reading: the dialog of a study's notes, priority and reader, and notices of a loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pacs.accounts.addresses import page_origin
 from pacs.accounts.models import User
 from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
-from studies.models import Priority, Study, StudyNote
+from studies.models import Priority, Study
 from studies.reading import notes, people, services
 from studies.reading.errors import ReadingError
+from studies.reading.models import StudyNote
 from studies.reading.states import OPEN
 from studies.views.worklist import signed_in
 
@@ -91,7 +92,7 @@ def notes_dialog(request: HttpRequest, pk: int) -> HttpResponse:
     form = WorkForm(study, choices, request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if not form.is_valid():
-            problem = next(iter(form.errors.values()))[0]
+            problem = str(next(iter(form.errors.values()))[0])
         else:
             try:
                 notice = _do(request, study, form, may_assign=bool(choices))

@@ -15,9 +15,10 @@ from rest_framework.views import APIView
 from pacs.accounts.models import User
 from pacs.accounts.permissions import origin, principal
 from pacs.audit import record_read
-from studies.models import Priority, ReadingState, Study, StudyNote
+from studies.models import Priority, ReadingState, Study
 from studies.reading import notes, services
 from studies.reading.errors import AlreadyClaimed, NotAllowed, ReadingError
+from studies.reading.models import StudyNote
 from studies.sending.permissions import CanSend
 from studies.views.problems import (
     BAD_REQUEST,
@@ -270,7 +271,7 @@ class NotesView(ReadingView):
 
 
 class NextUnreadView(ReadingView):
-    """`POST /api/studies/next-unread/`: claims what should be read next. 204 where there is none."""
+    """`POST /api/studies/next-unread/`: claims what to read next; 204 where there is none."""
 
     http_method_names = ("post", "options")
 

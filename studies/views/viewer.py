@@ -17,6 +17,7 @@ from pacs.audit import record_read
 from studies.annotations.services import may_annotate
 from studies.models import Instance, Study
 from studies.reading import people
+from studies.reading.states import BEING_READ
 from studies.views.worklist import signed_in
 
 
@@ -53,7 +54,7 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
         "loginURL": f"{resolve_url(settings.LOGIN_URL)}?next={page}",
         "study": {"id": study.pk, "uid": study.study_instance_uid},
         "patient": {"id": study.patient_id, "name": study.patient_name},
-        "isReader": people.reads(who, study.site_id),
+        "isReading": study.reader_id == who.user_id and study.reading_state in BEING_READ,
         "series": series_state(study, root),
     }
 

@@ -45,6 +45,7 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     portal.wait_count(uid, 2)
     row(technician, "Next, To Read").wait_for(timeout=20_000)
     pk = row(technician, "Next, To Read").get_attribute("data-study")
+    shown = f"document.querySelector('tr[data-study=\"{pk}\"]')"
 
     # The technician makes it STAT in its dialog: it comes before whatever else waits.
     row(technician, "Next, To Read").get_by_role("link").focus()
@@ -58,7 +59,7 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     assert violations(technician) == []
     technician.keyboard.press("Escape")
     for page in (ada, bo):
-        until(page, f"document.querySelector('tr[data-study=\"{pk}\"]')?.dataset.priority === '0'")
+        until(page, f"{shown}?.dataset.priority === '0'")
         page.get_by_role("button", name="There are notes: Next, To Read").first.wait_for()
 
     # One presses r. The other two see who reads it, without a reload.
@@ -66,7 +67,9 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     ada.keyboard.press("r")
     ada.wait_for_url(f"**/studies/{pk}/view/?report=1", timeout=15_000)
     for page in (bo, technician):
-        until(page, f"document.querySelector('tr[data-study=\"{pk}\"]')?.dataset.state === 'claimed'")
+        until(
+            page, f"document.querySelector('tr[data-study=\"{pk}\"]')?.dataset.state === 'claimed'"
+        )
         assert "Reading, radiologist" in row(page, "Next, To Read").inner_text()
     assert violations(bo) == []
 
@@ -94,7 +97,7 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     bo.get_by_text("Released: unread again.").wait_for()
     until(
         technician,
-        f"document.querySelector('tr[data-study=\"{pk}\"]')?.dataset.state === 'unread'",
+        f"{shown}?.dataset.state === 'unread'",
     )
     for page in (ada, bo, technician):
         assert not page.faults  # type: ignore[attr-defined]

@@ -131,9 +131,7 @@ class TestClocks:
 
 
 class TestFilters:
-    def test_mine(
-        self, logged_in: Any, radiologist: Any, colleague: Any, add: Any
-    ) -> None:
+    def test_mine(self, logged_in: Any, radiologist: Any, colleague: Any, add: Any) -> None:
         given = add(5, assigned_to=radiologist)
         add(5, assigned_to=colleague)
         add(9, assigned_to=radiologist, reading_state="final")
@@ -160,9 +158,7 @@ class TestFilters:
         with CaptureQueriesContext(connection) as queries:
             client.get(f"/?show={show}")
         column = "assigned_to_id" if show == "assigned" else "reader_id"
-        found = [
-            q["sql"] for q in queries if f'"{column}" = {radiologist.pk}' in q["sql"]
-        ]
+        found = [q["sql"] for q in queries if f'"{column}" = {radiologist.pk}' in q["sql"]]
         assert found
         with connection.cursor() as cursor:
             for sql in found:

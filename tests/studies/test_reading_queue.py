@@ -70,9 +70,7 @@ class TestNextUnread:
         add(50, reading_state="final")
         assert next_of(radiologist) is None
 
-    def test_after_sites_and_modalities(
-        self, radiologist: Any, other_site: Any, add: Any
-    ) -> None:
+    def test_after_sites_and_modalities(self, radiologist: Any, other_site: Any, add: Any) -> None:
         Membership.objects.create(user=radiologist, site=other_site, role=Role.RADIOLOGIST)
         first, mr, north = add(60), add(50, modalities="MR/SR"), add(40, site=other_site)
         assert next_of(radiologist, modalities=["US"]) is None

@@ -1,28 +1,26 @@
-/** Reading in the viewer: its notes, that the reader is at work, and that a study was taken away. */
-import { watchEvents } from "../worklist/events.js";
-import { tellLost } from "./lost.js";
+/** Reading in the viewer: its notes, and that the reader is at work. */
 import { watchNotesDialog } from "./notes.js";
 import { seen } from "./requests.js";
 
 const SEEN_EVERY = 60_000;
+const KINDS = ["keydown", "pointerdown", "pointermove", "wheel"];
 
 /** While a person works on the page of a study that they read, its claim does not run out. */
 function watchPresence(study) {
+  const options = { capture: true, passive: true };
   let saidAt = 0;
-  const say = async (event) => {
+  async function say(event) {
     if (!event.isTrusted || Date.now() - saidAt < SEEN_EVERY) return;
     saidAt = Date.now();
-    await seen(study);
-  };
-  for (const kind of ["keydown", "pointerdown", "pointermove", "wheel"]) {
-    document.addEventListener(kind, say, { capture: true, passive: true });
+    const { status } = await seen(study);
+    // Another reads it now: nothing is kept any more.
+    if (status === 409) for (const kind of KINDS) document.removeEventListener(kind, say, options);
   }
+  for (const kind of KINDS) document.addEventListener(kind, say, options);
 }
 
-/** Starts reading on the page of a study; `isReader` says whether the person reads at its site. */
-export function watchReading({ study, notes, isReader }) {
+/** Starts reading on the page of a study; `isReading` says whether the person has claimed it. */
+export function watchReading({ study, notes, isReading }) {
   if (notes) watchNotesDialog(notes, () => study);
-  if (!isReader) return;
-  watchPresence(study);
-  watchEvents({ onEvent: tellLost, again() {} });
+  if (isReading) watchPresence(study);
 }

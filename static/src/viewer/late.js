@@ -10,9 +10,9 @@ export function newInstances(known, fresh) {
 
 /**
  * Offers images that arrived after the page was opened. They are never put under the reader's hand: a
- * button says how many there are.
+ * button says how many there are. `onEvent(message)` is told of every event of the socket.
  */
-export function watchLate(button, { studyId, stateURL, known, onLoad }) {
+export function watchLate(button, { studyId, stateURL, known, onLoad, onEvent }) {
   let fresh;
   let timer = 0;
   let asking = false;
@@ -55,6 +55,7 @@ export function watchLate(button, { studyId, stateURL, known, onLoad }) {
   let wasLost = false;
   new LiveSocket(() => "/ws/worklist/", {
     onMessage(message) {
+      onEvent?.(message);
       const about = ["study.received", "study.changed", "study.complete"].includes(message.type);
       if ((about && message.study === studyId) || message.type === "refetch") soon();
     },

@@ -1,5 +1,6 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
+import { tellLost } from "../reading/lost.js";
 import { watchReading } from "../reading/viewer.js";
 import { createAnnotations } from "../reports/annotations.js";
 import { watchSendDialog } from "../sends/dialog.js";
@@ -359,10 +360,11 @@ watchSession();
 reportSide.begin();
 watchSendDialog(byId("send"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
-watchReading({ study: state.study.id, notes: byId("notes"), isReader: state.isReader });
+watchReading({ study: state.study.id, notes: byId("notes"), isReading: state.isReading });
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,
   known: () => state.series,
   onLoad: refresh,
+  onEvent: tellLost,
 });
