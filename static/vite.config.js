@@ -12,6 +12,7 @@ const entries = {
   sends: "src/sends/main.js",
   agents: "src/agents/main.js",
   print: "src/print/main.js",
+  templates: "src/templates/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

@@ -57,7 +57,7 @@ def create_template(
     **details: Any,
 ) -> ReportTemplate:
     """A template with its first version. Raises NotAllowed, BadContent and Refused."""
-    template = ReportTemplate(site=site, owner=owner, **_details(details))
+    template = ReportTemplate(site=site, owner=owner, **clean_details(details))
     _require(actor, template)
     if owner is not None and ReportTemplate.objects.filter(owner=owner).count() >= MAX_OWN:
         raise Refused(f"You have {MAX_OWN} templates: that is all there can be.", code="too-many")
@@ -96,7 +96,7 @@ def describe(
 ) -> None:
     """Change the name, and what studies it is for. Drafts keep the name they began with."""
     _require(actor, template)
-    cleaned = _details({**{name: getattr(template, name) for name in _DETAILS}, **details})
+    cleaned = clean_details({**{name: getattr(template, name) for name in _DETAILS}, **details})
     changed = [name for name in cleaned if cleaned[name] != getattr(template, name)]
     if not changed:
         return
@@ -126,15 +126,26 @@ def set_active(
 
 
 def copy(
-    actor: User, template: ReportTemplate, *, origin: dict[str, str] | None = None
+    actor: User,
+    template: ReportTemplate,
+    *,
+    site: Site | None = None,
+    origin: dict[str, str] | None = None,
 ) -> ReportTemplate:
-    """A copy of one's own of the newest version."""
+    """A copy of the newest version: one's own, or a site's."""
     newest = newest_version(template)
     if newest is None:
         raise Refused("This template says nothing yet.")
     details: dict[str, Any] = {name: getattr(template, name) for name in _DETAILS}
     details["name"] = f"{template.name[:110]} (copy)"
-    return create_template(actor, body=newest.body, owner=actor, origin=origin, **details)
+    return create_template(
+        actor,
+        body=newest.body,
+        site=site,
+        owner=None if site else actor,
+        origin=origin,
+        **details,
+    )
 
 
 def newest_version(template: ReportTemplate) -> TemplateVersion | None:
@@ -172,7 +183,7 @@ def save_macro(
     _require(actor, macro)
     if is_new and owner is not None and Macro.objects.filter(owner=owner).count() >= MAX_OWN:
         raise Refused(f"You have {MAX_OWN} macros: that is all there can be.", code="too-many")
-    for name, value in _macro(said).items():
+    for name, value in clean_macro(said).items():
         setattr(macro, name, value)
     try:
         with transaction.atomic():
@@ -193,7 +204,8 @@ def delete_macro(actor: User, macro: Macro, *, origin: dict[str, str] | None = N
         macro.delete()
 
 
-def _macro(said: dict[str, Any]) -> dict[str, Any]:
+def clean_macro(said: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a macro. Raises BadContent."""
     abbreviation = line_of(said.get("abbreviation", ""), "The abbreviation", 24)
     if not _ABBREVIATION.fullmatch(abbreviation):
         raise BadContent(
@@ -219,7 +231,8 @@ def _macro(said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _details(said: dict[str, Any]) -> dict[str, Any]:
+def clean_details(said: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a template that say what it is for. Raises BadContent."""
     name = line_of(said.get("name", ""), "The name", 120)
     if not name:
         raise BadContent("A template needs a name.", code="name")
