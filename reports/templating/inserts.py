@@ -112,6 +112,21 @@ def facts(study: Study, language: str = "en") -> dict[str, Any]:
     }
 
 
+def example(language: str) -> dict[str, Any]:
+    """Facts of nobody, for previews; as `facts` has them in `inserts`."""
+    words = _WORDS.get(language.split("-")[0].lower(), _WORDS["en"])
+    day = date(2026, 3, 1)
+    return {
+        "inserts": {
+            "patient_age": f"54 {words['Y'][1]}",
+            "patient_sex": words["sex"]["F"],
+            "study_date": _day(day, words),
+            "comparison": words["prior"].format(what=words["study"], day=_day(day, words)),
+            "referrer": "DOE, Jane",
+        }
+    }
+
+
 def last_prior(study: Study) -> Study | None:
     """The study before this one of the same patient at the site."""
     others = Study.objects.filter(patient_ref=study.patient_ref_id, site=study.site_id).exclude(

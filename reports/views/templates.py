@@ -17,7 +17,9 @@ from pacs.accounts.principal import Principal, principal_of
 from reports import document
 from reports.errors import ReportError
 from reports.templating import services
+from reports.templating.inserts import example
 from reports.templating.models import Macro, ReportTemplate, TemplateVersion
+from reports.templating.starting import expanded
 from reports.writing import characters
 from reports.writing.cleaning import plain_text
 from studies.tables import page_of
@@ -25,14 +27,6 @@ from studies.views.worklist import signed_in
 
 PAGE_SIZE = 50
 MAX_POSTED = 1_500_000
-# What the preview shows where a study's facts will stand.
-SAMPLE = {
-    "patient_age": "54 years",
-    "patient_sex": "female",
-    "study_date": "2026-11-24",
-    "comparison": "CT chest of 2025-03-01",
-    "referrer": "HOUSE, Gregory",
-}
 SHOWS = {"own": "Mine", "site": "My sites", "everybody": "Everybody's"}
 
 
@@ -132,17 +126,11 @@ def template(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     context = {
         "template": found, "version": chosen, "versions": versions,
-        "body": _previewed(chosen), "may_change": services.may_change(who, found),
+        "body": expanded(chosen, example(found.language)),
+        "may_change": services.may_change(who, found),
         "may_keep_own": services.may_keep_own(who),
     }  # fmt: skip
     return render(request, "reports/templates/template.html", context)
-
-
-def _previewed(version: TemplateVersion) -> dict[str, Any]:
-    """The body with sample facts, cleaned once more before it is shown as markup."""
-    from reports.templating.starting import expanded
-
-    return expanded(version, {"inserts": SAMPLE})
 
 
 @require_http_methods(["GET", "POST"])

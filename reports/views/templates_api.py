@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pacs.accounts.permissions import IsMember, principal
+from pacs.accounts.permissions import IsMember, origin, principal
+from pacs.audit import record_read
 from reports.models import Report
 from reports.templating import choice, inserts, starting
 from reports.templating.models import Macro, ReportTemplate, TemplateVersion
@@ -124,11 +125,14 @@ def study_of(request: Request, pk: Any) -> Study:
 
 
 def named_study(request: Request) -> Study:
-    """The study that the query names. 400 where it names none."""
+    """The study that the query names; its being read is in the audit trail. 400 where it names none."""
     text = request.query_params.get("study", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise exceptions.ValidationError("Say which study: ?study=<id>.")
-    return study_of(request, int(text))
+    study = study_of(request, int(text))
+    # Facts of the patient go out with the texts.
+    record_read("study.facts", actor=request.user, study=study, **origin(request))
+    return study
 
 
 def version_body(version: TemplateVersion, known: dict[str, Any] | None) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_a_template_is_made_edited_retired_and_taken_back(
     assert services.newest_version(made).number == 2  # type: ignore[union-attr]
     assert 'value="Other"' in client.get(edit).content.decode()
     old = client.get(f"/reports/templates/{made.pk}/?version=1")
-    assert "CT chest of 2026-11-24" in old.content.decode()
+    assert "CT chest of 2026-03-01" in old.content.decode()
     for wrong in ("0", "3", "x", "9" * 30):
         assert client.get(f"/reports/templates/{made.pk}/?version={wrong}").status_code == 404
     retired = client.post(f"/reports/templates/{made.pk}/retire/")

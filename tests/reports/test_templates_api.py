@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from pacs.accounts.models import Site, User
+from pacs.audit.models import AuditEvent
 from reports.models import Report
 from reports.templating import services, start
 from reports.writing.cleaning import clean_document
@@ -122,6 +123,16 @@ def test_a_colleague_who_takes_a_draft_over_gets_its_own_template(
     )
     assert client.get(f"{path}?study={study.pk}").status_code == 200
     assert client.get(path).status_code == 404
+
+
+def test_facts_that_go_out_are_in_the_audit_trail_once(
+    paths: list[str], radiologist: User, study: Study, logged_in: LogIn
+) -> None:
+    client = logged_in(radiologist)
+    for path in paths * 2:
+        client.get(path)
+    event = AuditEvent.objects.get(action="study.facts")
+    assert (event.actor_id, event.study_id, event.detail) == (radiologist.pk, study.pk, {})
 
 
 def test_other_sites_templates_are_not_there(

@@ -132,7 +132,7 @@ export function watchForm(form) {
     if (event.target.closest("[data-rich]")) paste(event);
   });
   document.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && (event.key === "s" || event.key === "Enter")) {
+    if ((event.ctrlKey || event.metaKey) && ["s", "enter"].includes(event.key.toLowerCase())) {
       event.preventDefault();
       save();
     }
