@@ -125,7 +125,7 @@ def study_of(request: Request, pk: Any) -> Study:
 
 
 def named_study(request: Request) -> Study:
-    """The study that the query names; its being read is in the audit trail. 400 where it names none."""
+    """The study that the query names, in the audit trail as read. 400 where it names none."""
     text = request.query_params.get("study", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise exceptions.ValidationError("Say which study: ?study=<id>.")
