@@ -15,6 +15,7 @@ const entries = {
   print: "src/print/main.js",
   reports: "src/reports/main.js",
   "logged-in": "src/reports/logged-in.js",
+  templates: "src/templates/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

@@ -17,11 +17,14 @@ CAP = 99
 
 @dataclass
 class Chrome:
-    """`quarantined` is None for those who do not see the quarantine."""
+    """`quarantined` is None for those who do not see the quarantine. `works_here`: sees a site
+    whole, as referrers do not.
+    """
 
     sites: list[str]
     quarantined: str | None
     unread_stat: str
+    works_here: bool = False
 
     @property
     def site_summary(self) -> str:
@@ -63,4 +66,5 @@ def chrome(context: Context) -> Chrome | None:
         sites=list(names),
         quarantined=quarantined,
         unread_stat=unread_stat(principal),
+        works_here=principal.is_superuser or bool(principal.whole_sites),
     )
