@@ -211,6 +211,8 @@ def follow_up(
             "version": version.number,
             "kind": version.kind,
             "chain": version.chain_sha256,
+            # Which warnings; the words of the answers are in the version.
+            "answered": sorted({each["code"] for each in version.content["answers"].values()}),
         },
         **origin.as_facts(),
     )

@@ -101,7 +101,7 @@ def manage(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == code, done.stderr + done.stdout

@@ -227,6 +227,9 @@ class TestWarnings:
         assert done.status_code == 200
         kept = ReportVersion.objects.get().content["answers"][finding["key"]]
         assert kept["answer"] == "The description is wrong."
+        trail = AuditEvent.objects.get(action="report.signed", outcome="ok")
+        assert trail.detail["answered"] == ["laterality"]
+        assert "description is wrong" not in str(trail.detail)
 
     def test_an_answer_is_to_these_words_only(
         self, doubtful: Report, radiologist: User, logged_in: LogIn, password: str
