@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from django.utils import timezone
 
-from agents.limits import RateLimit
+from pacs.limits import RateLimit
 from agents.models import KEY_PREFIX, Agent, AgentKey, digest_of
 from pacs import audit
 from pacs.accounts.models import Scope

@@ -124,4 +124,5 @@ from reports.attachments.models import Attachment  # noqa: E402, F401
 from reports.critical.models import CriticalEvent, CriticalResult  # noqa: E402, F401
 from reports.delivery.models import Delivery, DeliveryRule  # noqa: E402, F401
 from reports.letterhead.models import Letterhead  # noqa: E402, F401
+from reports.output.models import RenderedPdf  # noqa: E402, F401
 from reports.templating.models import Macro, ReportTemplate, TemplateVersion  # noqa: E402, F401

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from reports.views import documents, verify
+
+output: list[URLPattern | URLResolver] = [
+    path("reports/verify/<str:token>/", verify.verify, name="report-verify"),
+    path("reports/<int:pk>/document/", documents.report_document, name="report-document"),
+    path("reports/versions/<int:pk>/", documents.version_document, name="report-version"),
+    path("reports/versions/<int:pk>/report.pdf", documents.version_pdf, name="report-pdf"),
+    path(
+        "reports/versions/<int:pk>/pictures/<str:sha256>.png",
+        documents.version_picture,
+        name="report-picture",
+    ),
+    path(
+        "reports/key-images/<uuid:pk>.png",
+        documents.key_image_picture,
+        name="key-image-picture",
+    ),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [*output]

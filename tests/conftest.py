@@ -14,7 +14,8 @@ from django.test import Client, TransactionTestCase
 from pacs import audit
 from pacs.accounts import access
 from pacs.accounts.models import ApiToken, Membership, Role, Site, User
-from pacs.audit import triggers
+from pacs.audit import triggers as audit_triggers
+from pacs.immutable import Guard
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -42,12 +43,22 @@ _plain_teardown = TransactionTestCase._fixture_teardown
 
 
 def _teardown_past_triggers(self: TransactionTestCase) -> None:
-    """Flushing between transactional tests is the one thing that may empty the audit trail."""
-    triggers.remove(connection)
+    """Flushing between transactional tests is the one thing that may empty immutable tables."""
+    guards = immutable_tables()
+    for guard in guards:
+        guard.remove(connection)
     try:
         _plain_teardown(self)
     finally:
-        triggers.install(connection)
+        for guard in guards:
+            guard.install(connection)
+
+
+def immutable_tables() -> tuple[Guard, ...]:
+    """The guards of every table that the database keeps from changing."""
+    from reports.signing import triggers
+
+    return (audit_triggers.GUARD, *triggers.GUARDS)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.errors import NotPossible
-from agents.limits import RateLimit
+from pacs.limits import RateLimit
 from agents.models import OPEN, Agent, AgentCommand, digest_of
 from agents.permissions import may_command
 from agents.printing import documents, orders

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from agents import commands, discs, keys, protocol
 from agents.errors import EnrolmentRefused, NotConnected, NotPossible
-from agents.limits import RateLimit
+from pacs.limits import RateLimit
 from agents.models import Agent, AgentCommand
 from agents.permissions import SeesAgents, may_command, reaches_subjects
 from agents.protocol import ProtocolError

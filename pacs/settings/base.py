@@ -378,6 +378,8 @@ ORTHANC_READ_TIMEOUT = envint("PACS_ORTHANC_READ_TIMEOUT", 60, 1)
 # Sending to DICOMweb servers by plain http, for those inside one network.
 SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
 SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
+# A PDF that takes longer to make is given up, for the moment.
+PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.
