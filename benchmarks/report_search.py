@@ -225,14 +225,16 @@ def table_rows(found: Mapping[str, float]) -> list[Row]:
         worst = max(
             value
             for key, value in found.items()
-            if key.startswith(before) and key.endswith(" p95") and " page " not in f" {key[len(before):]}"
+            if key.startswith(before)
+            and key.endswith(" p95")
+            and " page " not in f" {key[len(before) :]}"
         )
         rows.append(
             Row(f"search over 100,000 reports on {words}, worst p95", portal=f"{worst:.0f} ms")
         )
         for key, value in found.items():
             if key.startswith(f"{before}page") and key.endswith("p95"):
-                rows.append(Row(f"{key[len(before):]} on {words}", portal=f"{value:.0f} ms"))
+                rows.append(Row(f"{key[len(before) :]} on {words}", portal=f"{value:.0f} ms"))
     return rows
 
 

@@ -28,5 +28,8 @@ def sees_whole(who: Principal, report: Report) -> bool:
 
 
 def readable(versions: Sequence[ReportVersion], *, whole: bool) -> list[ReportVersion]:
-    """The versions that a person may open, oldest first; those by grant only what is final."""
-    return [each for each in versions if whole or each.kind in SIGNED_FINAL]
+    """The versions that a person may open, oldest first; those by grant only what speaks now, and
+    nothing preliminary."""
+    if whole:
+        return list(versions)
+    return [each for each in speaking(versions) if each.kind in SIGNED_FINAL]
