@@ -39,6 +39,7 @@ finding: list[URLPattern | URLResolver] = [
     path("reports/<int:pk>/text/", report.text, name="report-text"),
     path("reports/<int:pk>/pdf/", report.report_pdf, name="report-newest-pdf"),
     path("reports/<int:pk>/diff/", report.diff, name="report-diff"),
+    path("studies/<int:pk>/report/", report.study_report, name="study-report"),
     path("studies/<int:pk>/priors/", priors.priors, name="priors"),
     path("studies/<int:pk>/attachments/", attachments.dialog, name="attachments"),
     path("attachments/<uuid:pk>/", attachments.attachment_text, name="attachment"),

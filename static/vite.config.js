@@ -12,6 +12,8 @@ const entries = {
   sends: "src/sends/main.js",
   agents: "src/agents/main.js",
   print: "src/print/main.js",
+  finding: "src/finding/main.js",
+  statistics: "src/statistics/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

@@ -77,7 +77,7 @@ def note_read(request: HttpRequest, attachment: Attachment) -> None:
 @require_http_methods(["GET", "POST"])
 @signed_in
 def dialog(request: HttpRequest, pk: int) -> HttpResponse:
-    """The dialog: what is attached; a POST adds a file or, with `remove`, takes one out of sight."""
+    """What is attached; a POST adds a file or, with `remove`, takes one out of sight."""
     who = principal_of(request.user)
     study = study_with_attachments(who, pk)
     problem = notice = ""
@@ -109,7 +109,8 @@ def _change(request: HttpRequest, study: Study) -> str:
         attachment = get_object_or_404(
             Attachment.objects.visible_to(request.user).shown(), pk=_uuid(wanted), study=study
         )
-        services.remove(attachment, request.user, request.POST.get("reason", ""), **where)
+        reason = request.POST.get(f"reason-{attachment.pk}") or request.POST.get("reason", "")
+        services.remove(attachment, request.user, reason, **where)
         return "Removed. The file stays in the archive."
     form = AttachmentForm(request.POST)
     file = request.FILES.get("file")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
 from pacs.accounts.principal import Principal, principal_of
@@ -81,6 +81,14 @@ def report(request: HttpRequest, pk: int) -> HttpResponseBase:
     note_read(request, "report.read", found, version=version.number if version else None)
     context = {"page": ReportPage(found, versions, version), "whole": sees_whole(who, found)}
     return render(request, "reports/report.html", context)
+
+
+@require_GET
+@signed_in
+def study_report(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """To the report of a study: the one that is valid, where the user may see it."""
+    found = Report.objects.visible_to(request.user).exclude(state=ReportState.WITHDRAWN)
+    return redirect("report", get_object_or_404(found, study_id=pk).pk)
 
 
 @require_GET

@@ -1,6 +1,7 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
 import { watchSendDialog } from "../sends/dialog.js";
+import { watchAttachments } from "../finding/attachments.js";
 import { createCine } from "./cine.js";
 import { createCover } from "./cover.js";
 import { RequestError, createClient } from "./dicomweb.js";
@@ -11,6 +12,7 @@ import { framesOf } from "./frames.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { createOverlay } from "./overlay.js";
+import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
 import { sortFrames } from "./sorting.js";
 import { plural } from "./wording.js";
@@ -232,6 +234,7 @@ const perform = {
   "next-series": () => step(1),
   "previous-series": () => step(-1),
   keys: () => byId("keys").showModal(),
+  priors: () => priors.focus(),
 };
 
 function move(where) {
@@ -319,7 +322,9 @@ rail.fill(state.series);
 openFirst();
 rendererReady().catch(() => {});
 watchSession();
+const priors = watchPriors(state.study.id);
 watchSendDialog(byId("send"), state.study.id);
+watchAttachments(byId("attachments"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
 watchLate(byId("late"), {
   studyId: state.study.id,
