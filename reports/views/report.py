@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -19,6 +20,7 @@ from reports.models import Report, ReportState, ReportVersion, VersionKind
 from reports.output import pdf
 from reports.page import ReportPage
 from reports.shown import readable, sees_whole
+from studies.models import Study
 from studies.tables import page_of
 from studies.views.worklist import signed_in
 
@@ -87,8 +89,13 @@ def report(request: HttpRequest, pk: int) -> HttpResponseBase:
 @signed_in
 def study_report(request: HttpRequest, pk: int) -> HttpResponseBase:
     """To the report of a study: the one that is valid, where the user may see it."""
+    study = get_object_or_404(Study.objects.visible_to(request.user), pk=pk)
     found = Report.objects.visible_to(request.user).exclude(state=ReportState.WITHDRAWN)
-    return redirect("report", get_object_or_404(found, study_id=pk).pk)
+    valid = found.filter(study=study).first()
+    if valid is None:
+        messages.info(request, "There is no report of this study here.")
+        return redirect("reports")
+    return redirect("report", valid.pk)
 
 
 @require_GET
