@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import FileResponse, HttpResponseBase
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -56,10 +56,9 @@ def file_of(attachment: Attachment) -> HttpResponseBase:
         return HttpResponse(
             attachment.text, content_type="text/plain; charset=utf-8", headers=headers
         )
-    answer = FileResponse(archive.open_file(attachment.archive_key), headers=headers)
-    answer["Content-Type"] = attachment.media_type
-    answer["Content-Length"] = str(attachment.file_size)
-    return answer
+    with archive.open_file(attachment.archive_key) as file:
+        data = file.read()
+    return HttpResponse(data, content_type=attachment.media_type, headers=headers)
 
 
 def note_read(request: HttpRequest, attachment: Attachment) -> None:

@@ -93,9 +93,7 @@ def test_referrers_see_nothing_preliminary_or_withdrawn(
 
 @pytest.mark.parametrize("query", ["?version=0", "?version=99", "?version=-1", "?version=x",
                                    "?version=99999999999999999999", "?version=٣"])  # fmt: skip
-def test_versions_that_are_none(
-    logged_in: Any, report: Any, radiologist: Any, query: str
-) -> None:
+def test_versions_that_are_none(logged_in: Any, report: Any, radiologist: Any, query: str) -> None:
     for path in ("", "pdf/"):
         answer = logged_in(radiologist).get(f"/reports/{report.pk}/{path}{query}")
         assert answer.status_code == 404
