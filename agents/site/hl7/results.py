@@ -90,7 +90,7 @@ def _text(obx: Segment) -> str | None:
     text = "\n".join(lines)
     if kind in TEXTS:
         return text
-    name, unit = obx.get(3, 2) or obx.get(3), obx.get(6)
+    name, unit = obx.get(3, 2) or obx.get(3), obx.get(6, 2) or obx.get(6)
     return ": ".join(part for part in (name, f"{text} {unit}".strip()) if part)
 
 
