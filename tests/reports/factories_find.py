@@ -27,9 +27,11 @@ def signed(
     **fields: Any,
 ) -> ReportVersion:
     """A signed version that says `text` (plain), indexed as signing does it."""
+    if report is not None:
+        report.refresh_from_db()
     key = "addendum" if kind == VersionKind.ADDENDUM else "findings"
     made = factories_output.version(
-        study, signer, report=report, kind=kind, sections={key: f"<p>{text}</p>"}, **fields
+        study, signer, report=report, kind=kind, sections={key: text}, **fields
     )
     if kind == VersionKind.FINAL:
         Report.objects.filter(pk=made.report_id).update(first_final_at=at or timezone.now())

@@ -50,6 +50,8 @@ function fail(status) {
     ? `The search failed: the portal answered with an error (${status}). Try again.`
     : "The portal cannot be reached. Try again when it is back.";
   error.hidden = false;
+  // What was found before is no answer to these words.
+  byId("hits").replaceChildren();
 }
 for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(kind, (event) => {
