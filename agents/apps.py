@@ -11,9 +11,15 @@ class AgentsConfig(AppConfig):
         from agents import scans, worklist
         from agents.admission import uploader
         from agents.models import KEY_PREFIX
+        from agents.printing import documents
+        from agents.reporting import paper, printable, ris
         from pacs.accounts.access import accept_secrets
+        from reports.delivery import registry
         from studies.orders.signals import changed as orders_changed
 
         accept_secrets(KEY_PREFIX, uploader)
+        registry.register("printer", paper.PrinterTransport())
+        registry.register(ris.NAME, ris.AgentOruTransport())
+        documents.register(documents.REPORT, printable.provider)
         scans.connect()
         orders_changed.connect(worklist.tell, dispatch_uid="agents.worklist")

@@ -20,6 +20,7 @@ from agents import announce, discs, protocol, wake
 from agents.errors import NotConnected, NotPossible
 from agents.models import OPEN, WAITING, WITH_AGENT, Agent, AgentCommand, AgentState, CommandState
 from agents.printing import orders
+from agents.reporting.told import ended as tell_deliveries
 from pacs import audit
 
 # What a dead connection may still bring after the time to live, before a sent command expires.
@@ -286,7 +287,7 @@ def ended(agent: Agent, command_id: int, result: protocol.Result) -> bool:
 def ended_together(told: list[tuple[Agent, int, protocol.Result]]) -> list[bool]:
     """`ended` for several, in the caller's transaction."""
     rows = AgentCommand.objects.select_for_update().filter(pk__in={each[1] for each in told})
-    fields = ("pk", "agent_id", "type", "state", "attempts", "code")
+    fields = ("pk", "agent_id", "type", "state", "attempts", "code", "idempotency_key")
     known = {row["pk"]: row for row in rows.order_by("pk").values(*fields)}
     now = timezone.now()
     ends: dict[int, tuple[Any, ...]] = {}
@@ -319,6 +320,7 @@ def ended_together(told: list[tuple[Agent, int, protocol.Result]]) -> list[bool]
     if ends:
         _write_ends(list(ends.values()), now)
         audit.record_together(trail)
+        tell_deliveries([known[number]["idempotency_key"] for number in ends])
         _note_discs([number for number in ends if known[number]["type"] == protocol.BURN_DISC])
     return answers
 
@@ -400,6 +402,7 @@ def _end_here(
         if changed:
             _record("agent.command.ended", command, None, {}, outcome="failed", state=state.value)
             announce.command_changed(command)
+            tell_deliveries([command.idempotency_key])
     return bool(changed)
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from agents.views import api, discs, document, pages, print_dialog, releases, scanners, worklist
+from agents.views import (
+    api,
+    delivered,
+    discs,
+    document,
+    pages,
+    print_dialog,
+    releases,
+    scanners,
+    worklist,
+)
 
 urlpatterns = [
     path("agents/", pages.agents, name="agents"),
@@ -33,6 +43,11 @@ urlpatterns = [
         "api/agents/commands/<int:cid>/document/",
         document.PrintDocumentView.as_view(),
         name="api-print-document",
+    ),
+    path(
+        "api/agents/deliveries/<int:pk>/pdf/",
+        delivered.DeliveryPdfView.as_view(),
+        name="api-delivery-pdf",
     ),
     path("print/<str:kind>/<int:number>/", print_dialog.print_dialog, name="print-dialog"),
     path("api/agents/commands/<int:cid>/images/", discs.DiscImagesView.as_view()),

@@ -9,8 +9,10 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports"
 
     def ready(self) -> None:
+        from reports.delivery import transports
         from reports.signing import triggers
 
+        transports.register()
         post_migrate.connect(
             triggers.after_migrate, sender=self, dispatch_uid="reports.signing.triggers"
         )

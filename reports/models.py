@@ -122,7 +122,11 @@ class ReportVersion(models.Model):
 # Models of this app that have a package of their own.
 from reports.attachments.models import Attachment  # noqa: E402, F401
 from reports.critical.models import CriticalEvent, CriticalResult  # noqa: E402, F401
-from reports.delivery.models import Delivery, DeliveryRule  # noqa: E402, F401
+from reports.delivery.models import (  # noqa: E402, F401
+    Delivery,
+    DeliveryPlace,
+    DeliveryRule,
+)
 from reports.letterhead.models import Letterhead  # noqa: E402, F401
 from reports.output.models import RenderedPdf  # noqa: E402, F401
 from reports.templating.models import Macro, ReportTemplate, TemplateVersion  # noqa: E402, F401

@@ -28,3 +28,8 @@ def may_manage(who: Principal, site: int) -> bool:
 def may_note(who: Principal, site: int) -> bool:
     """Notes, verification and attachments: whoever works at the site, referrers not."""
     return (who.is_superuser or site in who.whole_sites) and "write" in who.scopes
+
+
+def may_deliver(who: Principal, site: int) -> bool:
+    """Send signed reports, try deliveries again and cancel them: who signs, and who manages."""
+    return "write" in who.scopes and (may_manage(who, site) or may_write(who, site))

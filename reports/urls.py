@@ -7,12 +7,20 @@ from django.urls import URLPattern, URLResolver, path
 from reports.views import (
     attachment_api,
     attachments,
+    critical,
+    critical_api,
+    deliveries,
+    delivery_api,
     documents,
+    drafts,
     priors,
     report,
     searching,
+    sign_dialogs,
+    signing,
     statistics,
     verify,
+    writing,
 )
 
 output: list[URLPattern | URLResolver] = [
@@ -32,14 +40,82 @@ output: list[URLPattern | URLResolver] = [
     ),
 ]
 
-finding: list[URLPattern | URLResolver] = [
+urlpatterns: list[URLPattern | URLResolver] = [*output]
+
+# Writing: drafts and the panel.
+urlpatterns += [
+    path("reports/<int:pk>/write/", writing.write, name="write-report"),
+    path("reports/logged-in/", writing.logged_in, name="report-logged-in"),
+    path("api/studies/<int:pk>/report/", drafts.StudyReportView.as_view(), name="study-report"),
+    path("api/reports/<int:pk>/draft/", drafts.DraftView.as_view(), name="report-draft"),
+]
+
+# Signing.
+urlpatterns += [
+    path("reports/<int:pk>/sign/", sign_dialogs.sign, name="report-sign"),
+    path("reports/<int:pk>/withdraw/", sign_dialogs.withdraw, name="report-withdraw"),
+    path("reports/<int:pk>/addendum/", sign_dialogs.addendum, name="report-addendum"),
+    path("studies/<int:pk>/report-actions/", sign_dialogs.actions, name="report-actions"),
+    path("api/reports/<int:pk>/sign/", signing.SignView.as_view(), name="api-report-sign"),
+    path("api/reports/<int:pk>/cosign/", signing.CosignView.as_view(), name="api-report-cosign"),
+    path(
+        "api/reports/<int:pk>/addendum/",
+        signing.AddendumView.as_view(),
+        name="api-report-addendum",
+    ),
+    path(
+        "api/reports/<int:pk>/withdraw/",
+        signing.WithdrawView.as_view(),
+        name="api-report-withdraw",
+    ),
+]
+
+urlpatterns += [
+    path("deliveries/", deliveries.deliveries, name="deliveries"),
+    path("deliveries/<int:pk>/row/", deliveries.row, name="delivery-row"),
+    path("deliveries/<int:pk>/<str:action>/", deliveries.act, name="delivery-act"),
+    path("reports/<int:pk>/deliveries/", deliveries.of_report, name="report-deliveries"),
+    path("reports/<int:pk>/deliver/", deliveries.dialog, name="report-deliver"),
+    path(
+        "api/reports/<int:pk>/deliveries/",
+        delivery_api.ReportDeliveriesView.as_view(),
+        name="api-report-deliveries",
+    ),
+    path("api/deliveries/<int:pk>/cancel/", delivery_api.DeliveryCancelView.as_view()),
+    path("api/deliveries/<int:pk>/retry/", delivery_api.DeliveryRetryView.as_view()),
+]
+
+# Critical results.
+urlpatterns += [
+    path("critical/", critical.results, name="critical"),
+    path("critical/<int:pk>/", critical.result, name="critical-result"),
+    path("studies/<int:pk>/critical/", critical.mark, name="critical-mark"),
+    path(
+        "api/critical-results/",
+        critical_api.CriticalListView.as_view(),
+        name="api-critical-results",
+    ),
+    path(
+        "api/critical-results/<int:pk>/acknowledge/",
+        critical_api.CriticalAcknowledgeView.as_view(),
+        name="api-critical-acknowledge",
+    ),
+    path(
+        "api/critical-results/<int:pk>/close/",
+        critical_api.CriticalCloseView.as_view(),
+        name="api-critical-close",
+    ),
+]
+
+# Finding: pages, search, priors, attachments, statistics.
+urlpatterns += [
     path("reports/", report.reports, name="reports"),
     path("reports/search/", searching.search_reports, name="report-search"),
     path("reports/<int:pk>/", report.report, name="report"),
     path("reports/<int:pk>/text/", report.text, name="report-text"),
     path("reports/<int:pk>/pdf/", report.report_pdf, name="report-newest-pdf"),
     path("reports/<int:pk>/diff/", report.diff, name="report-diff"),
-    path("studies/<int:pk>/report/", report.study_report, name="study-report"),
+    path("studies/<int:pk>/report/", report.study_report, name="report-of-study"),
     path("studies/<int:pk>/priors/", priors.priors, name="priors"),
     path("studies/<int:pk>/attachments/", attachments.dialog, name="attachments"),
     path("attachments/<uuid:pk>/", attachments.attachment_text, name="attachment"),
@@ -57,5 +133,3 @@ finding: list[URLPattern | URLResolver] = [
     path("statistics/", statistics.statistics, name="statistics"),
     path("statistics/<str:name>.csv", statistics.statistics_csv, name="statistics-csv"),
 ]
-
-urlpatterns: list[URLPattern | URLResolver] = [*output, *finding]

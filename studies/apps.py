@@ -10,7 +10,9 @@ class StudiesConfig(AppConfig):
 
     def ready(self) -> None:
         from studies import searchindex
+        from studies.reading import notices
 
+        notices.connect()
         post_migrate.connect(
             searchindex.after_migrate, sender=self, dispatch_uid="studies.searchindex"
         )

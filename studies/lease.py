@@ -5,11 +5,13 @@ The rows are of models with `lease_token`, `lease_until` and `is_enabled`.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import Any, ClassVar, Self
 
+from django.db import transaction
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
@@ -17,6 +19,12 @@ from django.utils import timezone
 def unheld() -> Q:
     """Rows that nobody works for now."""
     return Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+
+
+def pause_after(failures: int, *, first: float, longest: float) -> timedelta:
+    """How long to wait after so many failures: twice as long each time, a little apart."""
+    seconds = min(longest, first * 2.0 ** min(failures, 30))
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 @dataclass(slots=True)
@@ -69,3 +77,43 @@ class Lease:
     @classmethod
     def _rows(cls) -> QuerySet[Any]:
         return cls.model._default_manager.all()
+
+
+class PlaceLease(Lease):
+    """The lease of a place that work is sent to: few places at a time, of the failing only one.
+
+    So a place that hangs holds one thread of the worker, never all of them. Its model has
+    `failures` and `next_attempt_at` as well.
+    """
+
+    __slots__ = ()
+
+    at_once: ClassVar[int] = 2
+
+    @classmethod
+    def busy(cls) -> QuerySet[Any]:
+        """Places that someone works for now."""
+        return cls._rows().filter(lease_until__gte=timezone.now())
+
+    @classmethod
+    def due(cls) -> QuerySet[Any]:
+        """Enabled places that nobody works for and whose pause after a failure is over."""
+        return cls._rows().filter(
+            Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now()),
+            unheld(),
+            is_enabled=True,
+        )
+
+    @classmethod
+    def acquire(cls, pk: int) -> Self | None:
+        """Take it; None where someone has it, it is not due, or enough others are at work."""
+        with transaction.atomic():
+            # One taker at a time: what is counted here must still be so when the row is written.
+            list(cls._rows().select_for_update().order_by("id").values_list("id"))
+            busy = cls.busy()
+            if busy.count() >= cls.at_once:
+                return None
+            wanted = cls.due()
+            if busy.filter(failures__gt=0).exists():
+                wanted = wanted.filter(failures=0)
+            return cls.take(wanted, pk)

@@ -74,6 +74,15 @@ class Priority(models.IntegerChoices):
     ROUTINE = 2, "Routine"
 
 
+class Assignment(models.TextChoices):
+    """What rules have still to do about a study: `due` is the queue of their sweep."""
+
+    OPEN = "", "Not yet"
+    DUE = "due", "Due"
+    DONE = "done", "Looked at by rules"
+    BY_HAND = "hand", "Settled by a person"
+
+
 class Study(models.Model):
     """A study at a site, with what the worklist shows of its patient and series."""
 
@@ -146,6 +155,9 @@ class Study(models.Model):
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    assignment = models.CharField(
+        max_length=4, choices=Assignment, default=Assignment.OPEN, blank=True, editable=False
+    )
     received_at = models.DateTimeField(default=timezone.now)
     last_received_at = models.DateTimeField(default=timezone.now)
     quiet_at = models.DateTimeField(default=timezone.now)
@@ -164,6 +176,22 @@ class Study(models.Model):
             ),
             models.Index(
                 fields=["reading_state", "priority", "received_at", "id"], name="study_work_all"
+            ),
+            # A person's own lists: few of many studies.
+            models.Index(
+                fields=["assigned_to", "reading_state", "priority", "received_at", "id"],
+                condition=Q(assigned_to__isnull=False),
+                name="study_assigned",
+            ),
+            models.Index(
+                fields=["reader", "reading_state", "priority", "received_at", "id"],
+                condition=Q(reader__isnull=False),
+                name="study_reader",
+            ),
+            models.Index(
+                fields=["site", "priority", "received_at", "id"],
+                condition=Q(assignment="due"),
+                name="study_assignment",
             ),
             models.Index(fields=["received_at", "id"], name="study_received"),
             models.Index(fields=["study_day", "id"], name="study_day"),

@@ -14,6 +14,7 @@ from studies.dicom.pixels.client import PixelError
 from studies.models import OrthancServer, Series
 from studies.orders import matching
 from studies.orthanc.follow import follow
+from studies.reading import assignment, sweeps
 from studies.sending import deliver as sending
 from studies.services import arrival, thumbnails
 
@@ -82,3 +83,15 @@ def deliver_sweep() -> None:
 def orders_sweep() -> None:
     """Orders and studies that came at the same moment and did not see each other."""
     matching.sweep()
+
+
+@shared_task(name="studies.assign_due", ignore_result=True)
+def assign_due(site_id: int) -> None:
+    """Studies of a site that its rules have still to look at."""
+    assignment.assign_by_rules(site_id)
+
+
+@shared_task(name="studies.reading_sweep", ignore_result=True)
+def reading_sweep() -> None:
+    """Idle claims, people who read there no more, assignments that a lost task left undone."""
+    sweeps.sweep()

@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.urls import path
 
 from studies.api_schema import SchemaView
-from studies.views import arrival, order_api, quarantine, send_api, sends, viewer, worklist
+from studies.views import (
+    annotations,
+    arrival,
+    order_api,
+    quarantine,
+    reading,
+    reading_api,
+    send_api,
+    sends,
+    viewer,
+    worklist,
+)
 from studies.webhooks import OrthancWebhookView
 
 urlpatterns = [
@@ -19,6 +30,17 @@ urlpatterns = [
     path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
+    path("studies/<int:pk>/notes/", reading.notes_dialog, name="notes-dialog"),
+    path("studies/<int:pk>/lost/", reading.lost, name="reading-lost"),
+    path("api/studies/next-unread/", reading_api.NextUnreadView.as_view(), name="api-next-unread"),
+    path("api/studies/<int:pk>/claim/", reading_api.ClaimView.as_view(), name="api-claim"),
+    path(
+        "api/studies/<int:pk>/take-over/", reading_api.TakeOverView.as_view(), name="api-take-over"
+    ),
+    path("api/studies/<int:pk>/seen/", reading_api.SeenView.as_view(), name="api-seen"),
+    path("api/studies/<int:pk>/assign/", reading_api.AssignView.as_view(), name="api-assign"),
+    path("api/studies/<int:pk>/priority/", reading_api.PriorityView.as_view(), name="api-priority"),
+    path("api/studies/<int:pk>/notes/", reading_api.NotesView.as_view(), name="api-notes"),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/orders/", order_api.OrderListView.as_view(), name="api-orders"),
     path(
@@ -34,4 +56,24 @@ urlpatterns = [
     path("api/sends/<int:pk>/cancel/", send_api.SendCancelView.as_view(), name="api-send-cancel"),
     path("api/sends/<int:pk>/retry/", send_api.SendRetryView.as_view(), name="api-send-retry"),
     path("api/orthanc/webhook/", OrthancWebhookView.as_view(), name="orthanc-webhook"),
+    path(
+        "api/studies/<int:pk>/measurements/",
+        annotations.MeasurementListView.as_view(),
+        name="measurements",
+    ),
+    path(
+        "api/studies/<int:pk>/measurements/<uuid:annotation>/",
+        annotations.MeasurementView.as_view(),
+        name="measurement",
+    ),
+    path(
+        "api/studies/<int:pk>/key-images/",
+        annotations.KeyImageListView.as_view(),
+        name="key-images",
+    ),
+    path(
+        "api/studies/<int:pk>/key-images/<uuid:annotation>/",
+        annotations.KeyImageView.as_view(),
+        name="key-image",
+    ),
 ]

@@ -57,5 +57,5 @@ def find(kind: str, number: int, who: Any) -> Printable | None:
     """
     provider = _providers.get(kind)
     if provider is None:
-        raise NotPossible("This portal has no reports that could be printed yet.")
+        raise NotPossible("Documents of this kind are not printed.")
     return provider(number, who)

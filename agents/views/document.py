@@ -25,7 +25,7 @@ class PrintProblem(serializers.Serializer[Any]):
     error = serializers.CharField()
 
 
-class _OneAnswer(BaseContentNegotiation):
+class OneAnswer(BaseContentNegotiation):
     """A PDF, or a problem as JSON, whatever was asked for."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
@@ -45,7 +45,7 @@ class PrintDocumentView(APIView):
 
     authentication_classes: Any = ()
     permission_classes: Any = ()
-    content_negotiation_class = _OneAnswer
+    content_negotiation_class = OneAnswer
     http_method_names = ("post", "options")
 
     @extend_schema(
@@ -66,14 +66,14 @@ class PrintDocumentView(APIView):
         address = client_address(request._request)
         agent = admission.caller(request.headers.get("Authorization", ""), address)
         if agent is None:
-            answer = _problem(401, "key", "This is for site agents, with their key.")
+            answer = problem(401, "key", "This is for site agents, with their key.")
             answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
         token = request.headers.get("X-Print-Token", "")
         try:
             pdf, order = release(agent, cid, token, address=address)
         except Refused as refused:
-            return _problem(refused.status, refused.code, refused.words)
+            return problem(refused.status, refused.code, refused.words)
         return HttpResponse(
             pdf,
             content_type="application/pdf",
@@ -85,5 +85,5 @@ class PrintDocumentView(APIView):
         )
 
 
-def _problem(status: int, code: str, words: str) -> Response:
+def problem(status: int, code: str, words: str) -> Response:
     return Response({"code": code, "error": words}, status=status)

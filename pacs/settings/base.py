@@ -189,6 +189,7 @@ CELERY_TASK_ROUTES = {
     "studies.warm_study": {"queue": "render"},
     "studies.deliver": {"queue": "deliver"},
     "reports.deliver": {"queue": "deliver"},
+    "reports.critical_tell": {"queue": "deliver"},
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -216,6 +217,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "studies.deliver_sweep",
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
+    },
+    "reading-sweep": {
+        "task": "studies.reading_sweep",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 15},
+    },
+    "reports-deliver-sweep": {
+        "task": "reports.deliver_sweep",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 4},
+    },
+    "reports-critical-sweep": {
+        "task": "reports.critical_sweep",
+        "schedule": timedelta(seconds=15),
+        "options": {"expires": 15},
     },
     "orders-sweep": {
         "task": "studies.orders_sweep",
@@ -337,9 +353,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SendState": "studies.sending.models.State",
         "DestinationKind": "studies.sending.models.Kind",
+        "DeliveryState": "reports.delivery.models.DeliveryState",
         "AgentState": "agents.models.AgentState",
         "CommandState": "agents.models.CommandState",
         "CommandKind": "agents.models.CommandKind",
+        "StudyPriority": "studies.models.Priority",
+        "NoteKind": "studies.reading.models.StudyNote.Kind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -378,8 +397,18 @@ ORTHANC_READ_TIMEOUT = envint("PACS_ORTHANC_READ_TIMEOUT", 60, 1)
 # Sending to DICOMweb servers by plain http, for those inside one network.
 SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
 SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
+# Minutes within which a critical result is acknowledged, by level; after that it is escalated.
+CRITICAL_MINUTES = [
+    envint("PACS_CRITICAL_MINUTES", 30, 1),
+    60 * envint("PACS_CRITICAL_HOURS", 12, 1),
+    24 * 60 * envint("PACS_CRITICAL_DAYS", 3, 1),
+]
 # A PDF that takes longer to make is given up, for the moment.
 PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
+# A report that gets nowhere for so long is called undelivered.
+DELIVERY_GIVE_UP_DAYS = envint("PACS_DELIVERY_GIVE_UP_DAYS", 3, 1)
+# Receivers of HL7 that the portal itself may connect to: host, host:port or 10.1.0.0/16:2575.
+HL7_RECEIVERS = envlist("PACS_HL7_RECEIVERS")
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.

@@ -21,6 +21,10 @@ class CriticalState(models.TextChoices):
     CLOSED = "closed", "Closed"
 
 
+WAITING = (CriticalState.OPEN, CriticalState.NOTIFIED, CriticalState.ESCALATED)
+"""States that somebody still has to answer."""
+
+
 class CriticalResult(models.Model):
     """A finding that cannot wait. Closed by an acknowledgement, or by a person with a reason."""
 
@@ -46,6 +50,10 @@ class CriticalResult(models.Model):
     )
     due_at = models.DateTimeField(help_text="Not acknowledged by then: escalated")
     escalations = models.PositiveSmallIntegerField(default=0)
+    told_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(
+        null=True, help_text="Somebody tells it, or waits to try again"
+    )
     acknowledged_by_name = models.CharField(max_length=160, blank=True)
     acknowledged_at = models.DateTimeField(null=True)
     read_back = models.CharField(max_length=1000, blank=True)
@@ -61,12 +69,23 @@ class CriticalResult(models.Model):
         return f"critical result {self.pk}"
 
 
+class CriticalStep(models.TextChoices):
+    MARKED = "marked", "Marked critical"
+    TOLD = "told", "Told"
+    NOT_TOLD = "not_told", "Could not be told"
+    ESCALATED = "escalated", "Not acknowledged in time: escalated"
+    ESCALATION = "escalation", "Escalation"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    CLOSED = "closed", "Closed"
+    WITHDRAWN = "withdrawn", "Report withdrawn"
+
+
 class CriticalEvent(models.Model):
     """Each step of a critical result: told whom, by which way, escalated, acknowledged, closed."""
 
     result = models.ForeignKey(CriticalResult, on_delete=models.PROTECT, related_name="events")
     at = models.DateTimeField(default=timezone.now)
-    what = models.CharField(max_length=20)
+    what = models.CharField(max_length=20, choices=CriticalStep)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )

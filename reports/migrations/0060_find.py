@@ -15,8 +15,7 @@ def drop(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports", "0030_signing"),
-        ("reports", "0040_output"),
+        ("reports", "0050_delivery"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

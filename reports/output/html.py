@@ -130,7 +130,10 @@ class _Builder:
             "facts": self._facts(patient, study),
             "has_addenda": bool(addenda),
             "addenda": [
-                f"{self._moment(part.content.get('signed_at'))}, {_signer(part.content)}"
+                {
+                    "signed_at": self._moment(part.content.get("signed_at")),
+                    "signer": _signer(part.content),
+                }
                 for part in addenda
             ],
             "parts": parts,
@@ -149,7 +152,9 @@ class _Builder:
             return self._words["preliminary"]
         if self._shown.mark:
             return f"{self._words['report']} ({self._words[self._shown.mark]})"
-        return self._words["report"]
+        if any(part.is_addendum for part in self._shown.parts):
+            return f"{self._words['final']} + {self._words['addendum']}"
+        return self._words["final"]
 
     def _number(self, version: ReportVersion | None) -> str:
         return "" if version is None else f"#{version.report_id}.{version.number}"
@@ -206,11 +211,7 @@ class _Builder:
 
     def _part(self, part: Part) -> dict[str, Any]:
         content = part.content
-        title = ""
-        if part.is_addendum:
-            title = self._words["addendum"]
-            if part.version is not None:
-                title = f"{title} · {self._moment(content.get('signed_at'))}"
+        title = self._words["addendum"] if part.is_addendum else ""
         signer, cosigner = _signer(content), _signer(content, "cosigner")
         return {
             "addendum_title": title,

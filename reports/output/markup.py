@@ -55,7 +55,7 @@ def direction(text: str) -> str:
 
 
 class _Writer(HTMLParser):
-    """Writes clean markup again, with a `dir` where a block is written from right to left."""
+    """Writes clean markup again, each block with the `dir` of its first letter."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -78,7 +78,6 @@ class _Writer(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.out.append(escape(data, quote=False))
         if self._undecided is not None and any(letter.isalpha() for letter in data):
-            if direction(data) == RTL:
-                start = self.out[self._undecided]
-                self.out[self._undecided] = f'{start[:-1]} dir="{RTL}">'
+            start = self.out[self._undecided]
+            self.out[self._undecided] = f'{start[:-1]} dir="{direction(data)}">'
             self._undecided = None

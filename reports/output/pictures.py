@@ -95,6 +95,8 @@ class Pictures:
 
 
 def _of_draft(source: Source) -> bytes:
+    if source.key_image is None:
+        raise PictureMissing
     key_image = KeyImage.objects.filter(pk=source.key_image, study=source.study_id).first()
     if key_image is None:
         raise PictureMissing

@@ -46,7 +46,7 @@ def typeset(
     `attachments`: {"name", "description", "text"}, associated files of relationship Source.
     `moment`: ISO 8601, the date of the attached files.
     """
-    from weasyprint import CSS, HTML, Attachment
+    from weasyprint import HTML, Attachment
     from weasyprint.text.fonts import FontConfiguration
 
     fetcher = _fetcher(pictures)
@@ -54,7 +54,7 @@ def typeset(
     when = datetime.fromisoformat(moment).astimezone(UTC)
     document = HTML(string=html, url_fetcher=fetcher, base_url=SCHEME)
     pdf: bytes = document.write_pdf(
-        stylesheets=[CSS(string=css, url_fetcher=fetcher, font_config=fonts)],
+        stylesheets=[_stylesheet(css)],
         font_config=fonts,
         pdf_variant=VARIANT,
         pdf_identifier=bytes.fromhex(identifier),
@@ -73,6 +73,14 @@ def typeset(
         finisher=_finish,
     )
     return pdf
+
+
+@lru_cache(maxsize=8)
+def _stylesheet(css: str) -> Any:
+    """Parsed once: the same few are used for all documents. They have no fonts of their own."""
+    from weasyprint import CSS
+
+    return CSS(string=css, url_fetcher=_fetcher({}))
 
 
 def _finish(document: Any, pdf: Any) -> None:

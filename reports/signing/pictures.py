@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.db.models import Max
 
 from reports.errors import Refused
 from studies import archive
-from studies.annotations.models import KeyImage
+from studies.annotations.models import KeyImage, Measurement
 from studies.dicom.payload import Payload
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,7 @@ class Picture:
     sha256: str
     archive_key: str
     changed_at: datetime
+    measured_at: datetime | None
 
 
 class PicturesMissing(Refused):
@@ -57,6 +59,7 @@ def make(
             " Remove them from the report.",
             code="foreign-key-image",
         )
+    measured_at = _last_measured(study_id)
     made: dict[str, Picture] = {}
     missing: list[str] = []
     for each in wanted:
@@ -69,7 +72,7 @@ def make(
             continue
         payload = Payload.from_bytes(data)
         key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
-        made[each] = Picture(row, payload.sha256, key, row.changed_at)
+        made[each] = Picture(row, payload.sha256, key, row.changed_at, measured_at)
     if missing and not leave_out:
         raise PicturesMissing(
             f"The picture of {len(missing)} key image(s) cannot be made."
@@ -89,5 +92,17 @@ def unchanged(pictures: dict[str, Picture]) -> None:
         )
     }
     for pk, picture in pictures.items():
-        if now.get(pk) != picture.changed_at:
-            raise Refused("A key image was changed meanwhile. Sign again.", code="changed-picture")
+        measured_at = _last_measured(picture.key_image.study_id)
+        if now.get(pk) != picture.changed_at or measured_at != picture.measured_at:
+            raise Refused(
+                "A key image or a measurement was changed meanwhile. Sign again.",
+                code="changed-picture",
+            )
+
+
+def _last_measured(study_id: int) -> datetime | None:
+    """When a measurement of the study was last changed: pictures show measurements."""
+    found: datetime | None = Measurement.objects.filter(study_id=study_id).aggregate(
+        at=Max("changed_at")
+    )["at"]
+    return found

@@ -17,10 +17,12 @@ from django.utils import timezone
 
 from pacs import audit, events
 from reports import document as documents
+from reports.critical.services import note_withdrawal
 from reports.errors import NotAllowed, Refused
 from reports.models import READABLE, Report, ReportState, ReportVersion, VersionKind
 from reports.signing import pictures as key_pictures
 from reports.signing import steps
+from reports.signing.examination import Beside, require_answers
 from reports.signing.signer import Signer
 from reports.signing.steps import Origin
 from studies.models import ReadingState
@@ -37,6 +39,7 @@ def sign(
     answers: Mapping[str, Any] | None = None,
     without_pictures: bool = False,
     open_studies: Iterable[int] = (),
+    other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
@@ -44,14 +47,16 @@ def sign(
 
     A resident's final is preliminary and waits for another radiologist (`cosigner_wanted`). The
     signer reads the study (`Study.reader`). `answers` are the signer's to the warnings of
-    reports.checks; `open_studies` are the studies whose images the signer has open.
+    reports.checks. `open_studies` are the studies whose images the signer has open, and
+    `other_patient_open` what their browser says of its windows.
 
     Raises NotAllowed (no radiologist here any more), Stale (saved in between), PicturesMissing,
-    Refused for everything else; nothing is signed then.
+    Unanswered (warnings of the checks), Refused for everything else; nothing is signed then.
     """
     if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
         raise Refused("A report is signed preliminarily or finally.", code="kind")
     origin = Origin(address, session_key)
+    beside = Beside(tuple(open_studies), other_patient_open)
     with steps.refusals_kept("report.signed", report_id, who, origin):
         draft = steps.document_at(report_id, revision)
         pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
@@ -66,8 +71,9 @@ def sign(
             waits = kind == VersionKind.FINAL and opened.signer.is_resident
             signed_kind = VersionKind.PRELIMINARY if waits else VersionKind(kind)
             key_pictures.unchanged(pictures)
+            given = require_answers(opened, answers, beside, kind=signed_kind)
             version = steps.append_document(
-                opened, report.content, pictures, kind=signed_kind, answers=dict(answers or {})
+                opened, report.content, pictures, kind=signed_kind, answers=given
             )
             final = signed_kind == VersionKind.FINAL
             steps.settle(
@@ -80,6 +86,7 @@ def sign(
                 opened,
                 ReadingState.FINAL if final else ReadingState.PRELIMINARY,
                 reader=None if final or waits else opened.signer.user,
+                origin=origin,
             )
             steps.follow_up(opened, version, origin)
     return version
@@ -93,6 +100,7 @@ def cosign(
     answers: Mapping[str, Any] | None = None,
     without_pictures: bool = False,
     open_studies: Iterable[int] = (),
+    other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
@@ -102,6 +110,7 @@ def cosign(
     (`sign`). Raises as `sign`, and Refused for one's own and for other residents.
     """
     origin = Origin(address, session_key)
+    beside = Beside(tuple(open_studies), other_patient_open)
     with steps.refusals_kept("report.signed", report_id, who, origin):
         draft = steps.document_at(report_id, revision)
         pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
@@ -122,7 +131,7 @@ def cosign(
                 report.content,
                 pictures,
                 kind=VersionKind.FINAL,
-                answers=dict(answers or {}),
+                answers=require_answers(opened, answers, beside, kind=VersionKind.FINAL),
                 signer=author,
                 cosigner=opened.signer,
             )
@@ -137,7 +146,7 @@ def cosign(
                 cosigner_wanted=False,
                 first_final_at=version.signed_at,
             )
-            steps.move_study(opened, ReadingState.FINAL, reader=None)
+            steps.move_study(opened, ReadingState.FINAL, reader=None, origin=origin)
             steps.follow_up(opened, version, origin)
     return version
 
@@ -166,7 +175,7 @@ def start_addendum(report_id: int, who: Any, *, address: str = "", session_key: 
         }
         steps.settle(opened, ReportState(report.state), content=content, is_addending=True)
         Report.objects.filter(pk=report.pk).update(saved_by=user, saved_at=timezone.now())
-        steps.move_study(opened, ReadingState(study.reading_state), reader=user)
+        steps.move_study(opened, ReadingState(study.reading_state), reader=user, origin=origin)
         audit.record(
             "report.addendum",
             actor=user,
@@ -187,11 +196,13 @@ def sign_addendum(
     answers: Mapping[str, Any] | None = None,
     without_pictures: bool = False,
     open_studies: Iterable[int] = (),
+    other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
     """Sign the addendum as it is at `revision`. Raises as `sign`; residents cannot."""
     origin = Origin(address, session_key)
+    beside = Beside(tuple(open_studies), other_patient_open)
     with steps.refusals_kept("report.signed", report_id, who, origin):
         draft = steps.document_at(report_id, revision)
         pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
@@ -213,11 +224,11 @@ def sign_addendum(
                 report.content,
                 pictures,
                 kind=VersionKind.ADDENDUM,
-                answers=dict(answers or {}),
+                answers=require_answers(opened, answers, beside, kind=VersionKind.ADDENDUM),
                 addends=last.number,
             )
             steps.settle(opened, ReportState.ADDENDED, is_addending=False)
-            steps.move_study(opened, ReadingState.ADDENDED, reader=None)
+            steps.move_study(opened, ReadingState.ADDENDED, reader=None, origin=origin)
             steps.follow_up(opened, version, origin)
     return version
 
@@ -253,6 +264,7 @@ def withdraw(
             withdrawn_by=user,
             withdrawn_reason=reason,
         )
-        steps.move_study(opened, ReadingState.UNREAD, reader=None)
+        steps.move_study(opened, ReadingState.UNREAD, reader=None, origin=origin)
+        note_withdrawal(report, user)
         steps.follow_up(opened, version, origin, action="report.withdrawn")
     return version

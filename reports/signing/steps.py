@@ -188,10 +188,12 @@ def settle(opened: Opened, state: ReportState, **changes: Any) -> None:
     report.refresh_from_db()
 
 
-def move_study(opened: Opened, to: ReadingState, *, reader: Any) -> None:
+def move_study(opened: Opened, to: ReadingState, *, reader: Any, origin: Origin) -> None:
+    """Bring the study's reading along; `reader` is who reads it from now on."""
     from studies.reading.services import move
 
-    move(opened.study.pk, to, actor=opened.signer.user, reader=reader)
+    user = opened.signer.user
+    move(opened.study.pk, to, actor=user, reader=reader, **origin.as_facts())
 
 
 def follow_up(

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from pacs.audit import record_read
 from reports.errors import ReportError
 from reports.models import Report, ReportVersion
-from reports.output import html, pdf, pictures
+from reports.output import html, pdf, pictures, shown
 from reports.output.access import newest_of, versions_visible_to
 from reports.output.pictures import PictureMissing, Source
 from studies.annotations import pictures as key_images
@@ -83,7 +83,7 @@ def version_pdf(request: HttpRequest, pk: int) -> HttpResponseBase:
 def version_picture(request: HttpRequest, pk: int, sha256: str) -> HttpResponseBase:
     """A key image of a version, as it was signed."""
     version = _version(request, pk)
-    for part in html.shown.of_version(version).parts:
+    for part in shown.of_version(version).parts:
         for image in part.content.get("key_images") or []:
             if image.get("sha256") != sha256:
                 continue

@@ -1,4 +1,4 @@
-"""Orthanc's REST API, as far as the follower needs it. Keep-alive, timeouts, no hidden retries."""
+"""Orthanc's REST API, as far as the portal needs it. Keep-alive, timeouts, no hidden retries."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class OrthancUnavailable(RetriableError):
 
 class OrthancRefuses(RetriableError):
     """Orthanc rejects our login. Someone must correct it; until then we keep asking."""
+
+
+class InstanceRefused(PermanentError):
+    """Orthanc takes the file for no DICOM, or a script of its forbids it."""
 
 
 class InstanceTooLarge(PermanentError):
@@ -103,6 +107,31 @@ class OrthancClient:
             raise InstanceTooLarge(settings.MAX_INSTANCE_BYTES) from error
         finally:
             response.release_conn()
+
+    def store(self, content: bytes) -> str:
+        """Store a DICOM file; Orthanc's id of the instance. One that is there already stays.
+
+        Raises InstanceRefused, OrthancUnavailable, OrthancRefuses.
+        """
+        try:
+            response = self._pool.request(
+                "POST",
+                self._base + "/instances",
+                body=content,
+                headers={**self._headers, "Content-Type": "application/dicom"},
+                redirect=False,
+            )
+        except urllib3.exceptions.TimeoutError as error:
+            raise OrthancUnavailable("no answer in time") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise OrthancUnavailable("cannot be reached") from error
+        if response.status in (400, 415):
+            raise InstanceRefused("Orthanc does not take the file")
+        self._check(response)
+        try:
+            return str(response.json()["ID"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise OrthancUnavailable("the answer is none of Orthanc's") from error
 
     @staticmethod
     def _whole(response: urllib3.BaseHTTPResponse) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -74,3 +74,12 @@ class StudyNote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Once. Raises ValueError for a note that is there already."""
+        if self.pk is not None:
+            raise ValueError("Notes are never changed.")
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        raise ValueError("Notes are never taken away.")

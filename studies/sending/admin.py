@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
-import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,23 +12,8 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
 from pacs.accounts.scoped_admin import ScopedAdmin, is_superuser, sites_of
 from studies.models import OrthancServer
+from studies.sending.addresses import is_own_machine
 from studies.sending.models import Destination, Send
-
-
-def is_own_machine(host: str) -> bool:
-    """Whether a name means this machine or its link: never another hospital's server."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    with contextlib.suppress(OSError):
-        # Also what resolvers take for an address: 127.1, 0x7f000001.
-        name = socket.inet_ntoa(socket.inet_aton(name))
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -16,6 +14,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from pacs import audit
+from studies import lease as leases
 from studies.errors import PermanentError, RetriableError
 from studies.models import Instance
 from studies.sending.errors import ClaimLost
@@ -256,8 +255,7 @@ def _postpone(send: Send, lease: Lease, words: str) -> None:
     """The destination does not take images now: pause it, twice as long each time."""
     now = timezone.now()
     failures = Destination.objects.values_list("failures", flat=True).get(pk=lease.pk)
-    seconds = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10))
-    next_attempt_at = now + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
+    next_attempt_at = now + leases.pause_after(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
     log.warning("destination failed", destination=lease.pk, send=send.pk, words=words)
     lease.update(failures=F("failures") + 1, next_attempt_at=next_attempt_at, last_error=words)
     with transaction.atomic():

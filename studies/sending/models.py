@@ -16,6 +16,7 @@ from django.utils import timezone
 from pacs.accounts.models import Site
 from pacs.accounts.principal import principal_or_none
 from pacs.crypto import EncryptedTextField
+from studies.sending.addresses import problem_of_url
 
 # Characters of VR AE (PS3.5 6.2) without the backslash; 16 at most.
 AE_TITLE = RegexValidator(r"^(?! )[ -\[\]-~]{1,16}(?<! )$", "1 to 16 plain characters.")
@@ -116,10 +117,8 @@ class Destination(models.Model):
         parts = urlsplit(self.url)
         if not parts.hostname:
             raise ValidationError({"url": "A DICOMweb server needs this."})
-        if parts.scheme != "https" and not settings.SEND_OVER_HTTP:
-            raise ValidationError({"url": "The address must begin with https://."})
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValidationError({"url": "No password, query or # belongs into the address."})
+        if problem := problem_of_url(self.url):
+            raise ValidationError({"url": problem})
         if any(letter in self.authorization for letter in "\r\n"):
             raise ValidationError("The authorization is one line.")
 

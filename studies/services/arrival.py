@@ -11,6 +11,7 @@ from pacs import audit, events
 from pacs.accounts.models import Role
 from pacs.accounts.principal import Principal
 from studies.models import Arrival, Study
+from studies.reading.assignment import study_settled
 
 MAX_EXPECTED = 100_000
 JUDGES = (Role.TECHNICIAN.value, Role.SITE_ADMIN.value)
@@ -35,6 +36,7 @@ def settle_quiet() -> list[int]:
                 pk=study_id, arrival=Arrival.RECEIVING, quiet_at__lte=timezone.now()
             ).update(arrival=Arrival.QUIET)
             if changed:
+                study_settled(study_id, site_id)
                 events.publish("study.changed", site=site_id, study=study_id)
                 settled.append(study_id)
     return settled
@@ -62,6 +64,7 @@ def note_complete(study: Study, actor: Any, *, address: str = "") -> None:
         address=address,
         detail={"images": study.number_of_instances, "expected": study.expected_instances},
     )
+    study_settled(study.pk, study.site_id)
     events.publish("study.complete", site=study.site_id, study=study.pk)
     transaction.on_commit(lambda: warm_study.delay(study.pk), robust=True)
 

@@ -8,14 +8,23 @@ from pacs import audit, events
 from studies.models import Study
 
 
-def set_priority(study: Study, priority: int, actor: Any = None, *, why: str) -> bool:
-    """Give a study another priority, in the caller's transaction. True where it changed."""
+def set_priority(
+    study: Study, priority: int, actor: Any = None, *, why: str, **origin: Any
+) -> bool:
+    """Give a study another priority, in the caller's transaction. True where it changed.
+
+    `origin`: address and session_key of the trail.
+    """
     changed = Study.objects.filter(pk=study.pk).exclude(priority=priority).update(priority=priority)
     if not changed:
         return False
     study.priority = priority
     audit.record(
-        "study.priority", actor=actor, study=study, detail={"priority": int(priority), "why": why}
+        "study.priority",
+        actor=actor,
+        study=study,
+        detail={"priority": int(priority), "why": why},
+        **origin,
     )
     events.publish("study.changed", site=study.site_id, study=study.pk)
     return True

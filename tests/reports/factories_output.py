@@ -33,7 +33,9 @@ SECTIONS = {
         "<p>A nodule of <strong>12.3 mm</strong> in the right upper lobe, 9 mm before.</p>"
         "<ul><li>No effusion.</li><li>No enlarged lymph nodes.</li></ul>"
     ),
-    "impression": "<ol><li>Growing nodule of the right upper lobe.</li><li>PET/CT advised.</li></ol>",
+    "impression": (
+        "<ol><li>Growing nodule of the right upper lobe.</li><li>PET/CT advised.</li></ol>"
+    ),
 }
 
 

@@ -107,7 +107,7 @@ def test_hostile_markup_does_nothing(logged_in: Any, study: Any, radiologist: An
         "<p style='position:fixed'>styled</p><table><tr><td colspan=3>cell</td></tr></table>",
     )
     page = logged_in(radiologist).get(f"/reports/{made.report_id}/").content.decode()
-    article = page.split("report-body")[1].split("report-versions")[0]
+    article = page.split("read-body")[1].split("read-versions")[0]
     for evil in ("<script", "<img", "onerror", "javascript:", "style="):
         assert evil not in article
     assert '<td colspan="3">cell</td>' in article

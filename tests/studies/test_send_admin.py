@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from pacs.audit.models import AuditEvent
 from studies.models import OrthancServer
-from studies.sending.admin import is_own_machine
+from studies.sending.addresses import is_own_machine
 from studies.sending.models import Destination, Kind, Send
 
 pytestmark = pytest.mark.django_db

@@ -63,7 +63,7 @@ FIELDS = {
     "physician": 324,
     "studyInstanceUid": 64,
 }
-STATUSES = {"P": "preliminary", "F": "final", "C": "corrected", "X": "withdrawn"}
+STATUSES = {"P": "preliminary", "F": "final", "C": "corrected", "X": "cancelled", "W": "withdrawn"}
 
 
 class OruSender:
@@ -287,7 +287,8 @@ def build(
         7: field("observedAt"),
         18: field("accessionNumber"),
         22: now,
-        25: status,
+        # Table 0123 has no W: the report is a correction, each of its results is withdrawn.
+        25: "C" if status == "W" else status,
         32: _person(report.get("physician", "")),
     }
     segments = [

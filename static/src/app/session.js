@@ -85,6 +85,8 @@ export function watchSession() {
     report();
   });
   document.addEventListener("visibilitychange", () => document.hidden || ask());
+  // Somebody logged in again in another window, and this page was kept.
+  document.addEventListener("session-back", () => ask());
   setInterval(() => document.getElementById("session-warning").hidden || show(), 1000);
   ask();
 }

@@ -1,6 +1,6 @@
 /** The Send dialog of a study: the server renders it, this opens it and keeps it up to date. */
 import { watchDialog } from "../app/dialog.js";
-import { watchSends } from "./live.js";
+import { watchMoved } from "../app/moved.js";
 
 /** Why the dialog does not show what was asked for; 0 is no answer at all. */
 export function trouble(status) {
@@ -17,6 +17,9 @@ export function watchSendDialog(button, studyId) {
     className: "keys-dialog send-dialog",
     trouble,
     watch: (refresh) =>
-      watchSends({ changed: (_, study) => study === studyId && refresh(), again: refresh }),
+      watchMoved("send", {
+        changed: (_, { study }) => study === studyId && refresh(),
+        again: refresh,
+      }),
   });
 }

@@ -204,6 +204,8 @@ export function asDrawn(frame, { rows, columns }) {
   const { spacing } = frame;
   return {
     ...frame,
+    // What measurements are kept in.
+    stored: frame.stored ?? { rows: frame.rows, columns: frame.columns, spacing },
     rows,
     columns,
     spacing: {

@@ -17,6 +17,11 @@ const actions = new Map([
   ["pagedown", "next-series"],
   ["pageup", "previous-series"],
   ["o", "priors"],
+  ["k", "capture"],
+  ["l", "mode:length"],
+  ["delete", "remove"],
+  ["backspace", "remove"],
+  ["e", "report"],
   ["?", "keys"],
 ]);
 

@@ -1,5 +1,7 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
+import { watchReading } from "../reading/viewer.js";
+import { createAnnotations } from "../reports/annotations.js";
 import { watchSendDialog } from "../sends/dialog.js";
 import { watchAttachments } from "../finding/attachments.js";
 import { createCine } from "./cine.js";
@@ -11,9 +13,11 @@ import { explain } from "./failures.js";
 import { framesOf } from "./frames.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
+import { createMarking } from "./marking.js";
 import { createOverlay } from "./overlay.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
+import { createReportSide } from "./report.js";
 import { sortFrames } from "./sorting.js";
 import { plural } from "./wording.js";
 
@@ -26,6 +30,17 @@ const client = createClient({ root: state.dicomweb, studyUID: state.study.uid })
 const cover = createCover(byId("cover"));
 const overlay = createOverlay(byId("overlay"), state.patient);
 const rail = createRail(byId("series"), { onSelect: (uid) => open(uid) });
+
+const annotations = createAnnotations(state.study.id);
+const reportSide = createReportSide(byId("report"), { annotations, show: showPlace });
+const marking = createMarking(element, {
+  stack: () => stack,
+  series: () => current,
+  store: annotations,
+  may: () => reportSide.mayAnnotate(),
+  say: (words) => reportSide.say(words),
+  on: reportSide,
+});
 
 /** Metadata by series, as promises; those that failed are asked for again. */
 const metadata = new Map();
@@ -71,6 +86,7 @@ function forgetShown() {
   for (const key of ["imageIndex", "imageCount", "sopInstanceUid", "frame"])
     delete element.dataset[key];
   overlay.hide();
+  marking.hidden();
 }
 
 function progress(loaded, wanted, failed) {
@@ -105,6 +121,7 @@ async function startStack() {
       places.set(current, shown.index);
       describeShown(shown);
       overlay.show(shown);
+      marking.shown(shown);
       byId("invert").setAttribute("aria-pressed", String(shown.inverted));
     },
     waiting(index) {
@@ -235,6 +252,9 @@ const perform = {
   "previous-series": () => step(-1),
   keys: () => byId("keys").showModal(),
   priors: () => priors.focus(),
+  capture: () => marking.capture(),
+  remove: () => marking.removeSelected(),
+  report: () => reportSide.toggle(),
 };
 
 function move(where) {
@@ -252,7 +272,23 @@ async function setMode(name) {
   for (const button of document.querySelectorAll("[data-mode]")) {
     button.setAttribute("aria-pressed", String(button.dataset.mode === name));
   }
+  marking.setMeasuring(name === "length");
   (await startStack()).setMode(name);
+}
+
+/** Shows a place that somebody measured or kept. */
+async function showPlace({ series_instance_uid: uid, sop_instance_uid: sop, frame, id }) {
+  if (uid !== current) await open(uid);
+  if (!stack || uid !== current) return;
+  cine?.stop();
+  for (let at = 0; at < stack.count(); at += 1) {
+    const one = stack.frameAt(at);
+    if (one.sopInstanceUID === sop && one.frame === frame) {
+      stack.scrollTo(at);
+      break;
+    }
+  }
+  marking.select(id);
 }
 
 function act(action) {
@@ -314,6 +350,7 @@ window.lightbox = {
   getWindow: () => stack?.range(),
   getCorners: () => stack?.corners(),
   setWindow: (range) => stack?.setWindow(range),
+  toCanvas: (pixel) => stack?.toCanvas(pixel),
 };
 
 set("loading");
@@ -323,9 +360,11 @@ openFirst();
 rendererReady().catch(() => {});
 watchSession();
 const priors = watchPriors(state.study.id);
+reportSide.begin();
 watchSendDialog(byId("send"), state.study.id);
 watchAttachments(byId("attachments"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
+watchReading({ study: state.study.id, notes: byId("notes"), isReader: state.isReader });
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,

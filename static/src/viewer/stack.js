@@ -96,7 +96,8 @@ export function createStack(element, on) {
 
   function bind() {
     const bindings = Object.fromEntries(Object.values(modes).map((name) => [name, []]));
-    bindings[modes[mode]].push({ mouseButton: MouseBindings.Primary });
+    // Lengths are drawn by an overlay that takes the button itself.
+    bindings[modes[mode]]?.push({ mouseButton: MouseBindings.Primary });
     bindings[modes.zoom].push({ mouseButton: MouseBindings.Secondary });
     bindings[modes.pan].push({ mouseButton: MouseBindings.Auxiliary });
     bindings[modes.scroll].push({ mouseButton: MouseBindings.Wheel });
@@ -315,6 +316,17 @@ export function createStack(element, on) {
       return image && shownIndex >= 0 ? pixelsOf(image) : undefined;
     },
     canvas: () => viewport.getCanvas(),
+
+    /** The pixel at a place on the canvas (CSS pixels), the centre of the first being [0, 0]. */
+    toPixel(point) {
+      const { imageData } = viewport.getImageData();
+      return imageData.worldToIndex(viewport.canvasToWorld(point)).slice(0, 2);
+    },
+    /** The place of a pixel on the canvas. */
+    toCanvas([column, row]) {
+      const { imageData } = viewport.getImageData();
+      return viewport.worldToCanvas(imageData.indexToWorld([column, row, 0]));
+    },
 
     /** Where the outer corners of the picture are on the canvas: top left and bottom right, in CSS pixels. */
     corners() {

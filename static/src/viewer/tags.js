@@ -50,6 +50,7 @@ export const Tag = Object.freeze({
   Columns: "00280011",
   PixelSpacing: "00280030",
   PixelAspectRatio: "00280034",
+  PixelSpacingCalibrationType: "00280A02",
   BitsAllocated: "00280100",
   BitsStored: "00280101",
   HighBit: "00280102",

@@ -32,7 +32,7 @@ def _other_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     if _absent("studies.reading.services"):
         reading = types.ModuleType("studies.reading.services")
 
-        def move(study_id: int, to: str, *, actor: Any, reader: Any) -> None:
+        def move(study_id: int, to: str, *, actor: Any, reader: Any, **origin: str) -> None:
             Study.objects.filter(pk=study_id).update(reading_state=to, reader=reader)
 
         reading.move = move  # type: ignore[attr-defined]
