@@ -110,7 +110,8 @@ def test_hostile_markup_does_nothing(logged_in: Any, study: Any, radiologist: An
     article = page.split("read-body")[1].split("read-versions")[0]
     for evil in ("<script", "<img", "onerror", "javascript:", "style="):
         assert evil not in article
-    assert '<td colspan="3">cell</td>' in article
+    assert 'colspan="3"' in article
+    assert "cell</td>" in article
 
 
 def test_nothing_signed_yet(logged_in: Any, study: Any, radiologist: Any) -> None:
