@@ -141,7 +141,7 @@ def happened(agent: Agent, message: protocol.Event) -> None:
             if is_ris:
                 outcomes = ris.apply(agent, message.event, message.data)
                 AgentEvent.objects.filter(pk=row.pk).update(
-                    data={**message.data, "outcomes": outcomes}
+                    data={**ris.without_reports(message.data, outcomes), "outcomes": outcomes}
                 )
             announce.agent_changed(agent)
     except IntegrityError:

@@ -1,4 +1,4 @@
-"""What an agent's `hl7` and `mpps` events mean for orders and patients.
+"""What an agent's `hl7` and `mpps` events mean for orders, patients and earlier reports.
 
 The agent has parsed the message; its fields are checked here all the same. An event that cannot be
 applied is kept with the reason: it was acknowledged to the RIS and must not be lost.
@@ -12,6 +12,8 @@ from rest_framework import serializers
 
 from agents import protocol
 from agents.models import Agent
+from reports.attachments import intake as outside
+from reports.attachments.models import Status
 from studies.models import Priority
 from studies.orders import intake
 from studies.orders.models import OrderStatus
@@ -70,6 +72,20 @@ class PatientFacts(Facts):
     prior_issuer_of_patient_id = _text(64)
 
 
+class ReportFacts(Facts):
+    """`reports.attachments.intake.ReportFacts` as the agent sends it."""
+
+    accession_number = _text(16)
+    placer_order_number = _text(64)
+    filler_order_number = _text(64)
+    procedure_code = _text(60)
+    title = _text(160)
+    observed = _text(30)
+    status = serializers.ChoiceField(choices=[each.value for each in Status if each.value])
+    text = _text(MAX_DATA)
+    pdf = _text(MAX_DATA)
+
+
 class Message(serializers.Serializer[Any]):
     """The data of an `hl7` event."""
 
@@ -78,6 +94,7 @@ class Message(serializers.Serializer[Any]):
     type = serializers.CharField(max_length=20)
     orders = OrderFacts(many=True, required=False)
     patient = PatientFacts(required=False)
+    reports = ReportFacts(many=True, required=False)
 
 
 class Performed(serializers.Serializer[Any]):
@@ -111,6 +128,12 @@ def apply(agent: Agent, kind: str, data: dict[str, Any]) -> list[dict[str, Any]]
     if "orders" in found:
         orders = [intake.OrderFacts(**each) for each in found["orders"]]
         return [_shown(each) for each in intake.take_orders(agent.site, orders, source=source)]
+    if "reports" in found:
+        facts = [outside.ReportFacts(**each) for each in found["reports"]]
+        taken = outside.take_reports(
+            agent.site, facts, source=source, control_id=found["control_id"]
+        )
+        return [_of_report(each) for each in taken]
     if "patient" not in found:
         return [{"what": "refused", "why": "neither orders nor a patient"}]
     made = intake.take_patient(
@@ -121,6 +144,26 @@ def apply(agent: Agent, kind: str, data: dict[str, Any]) -> list[dict[str, Any]]
         admission=found["type"] in PATIENT_MESSAGES,
     )
     return [{"what": "proposed", "proposal": each.pk} for each in made]
+
+
+def without_reports(data: dict[str, Any], outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What an event keeps: texts and PDFs of reports that were taken are kept with them."""
+    if "reports" not in data or any(each["what"] == "refused" for each in outcomes):
+        return data
+    kept = [
+        {name: value for name, value in each.items() if name not in ("text", "pdf")}
+        for each in data["reports"]
+    ]
+    return {**data, "reports": kept}
+
+
+def _of_report(outcome: outside.Outcome) -> dict[str, Any]:
+    entry: dict[str, Any] = {"what": outcome.what}
+    if outcome.attachment is not None:
+        entry["attachment"] = str(outcome.attachment.pk)
+    if outcome.why:
+        entry["why"] = outcome.why
+    return entry
 
 
 def _shown(outcome: intake.Outcome) -> dict[str, Any]:

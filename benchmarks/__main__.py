@@ -15,7 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import agents, arrival, qido, rendered, retrieval, stow, uploads, worklist
+from benchmarks import (
+    agents,
+    arrival,
+    qido,
+    rendered,
+    report_search,
+    retrieval,
+    stow,
+    uploads,
+    worklist,
+)
 from benchmarks.http import Row
 from studies.demo import synth
 from tests.servers.portal import Portal
@@ -89,6 +99,10 @@ def measure_qido(bench: Bench) -> Found:
     return qido.measure(bench.folder)
 
 
+def measure_report_search(bench: Bench) -> Found:
+    return report_search.measure(bench.folder / "reports")
+
+
 def measure_worklist(bench: Bench) -> Found:
     return worklist.measure(bench.stack, bench.cookie, bench.slug)
 
@@ -107,6 +121,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "stow": (measure_stow, stow.table_rows),
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
+    "report_search": (measure_report_search, report_search.table_rows),
     "agents": (
         measure_agents,
         lambda found: agents.table_rows(found) + uploads.table_rows(found),

@@ -32,12 +32,15 @@ FIRST = ("Anna", "Ben", "Clara", "David", "Elif", "Farid", "Grace", "Hugo", "InÃ
 KINDS = (("CT", "CT chest"), ("MR", "MR knee left"), ("CR", "Chest PA"), ("US", "US abdomen"))
 
 
-def fill(count: int, site: Site) -> None:
-    """`count` studies over three years; one in fifty is unread, one in a thousand STAT."""
+def fill(count: int, site: Site, first: int = 0) -> None:
+    """`count` studies over three years; one in fifty is unread, one in a thousand STAT.
+
+    Their numbers begin at `first`.
+    """
     dice = random.Random(20)
     now = timezone.now()
     for start in range(0, count, 5000):
-        numbers = range(start, min(start + 5000, count))
+        numbers = range(first + start, first + min(start + 5000, count))
         patients = Patient.objects.bulk_create(
             Patient(
                 site=site,

@@ -5,16 +5,22 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from reports.views import (
+    attachment_api,
+    attachments,
     critical,
     critical_api,
     deliveries,
     delivery_api,
     documents,
     drafts,
+    priors,
+    report,
+    searching,
     sign_dialogs,
     signing,
     templates,
     templates_api,
+    statistics,
     verify,
     writing,
 )
@@ -148,3 +154,30 @@ template_urls: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns += template_urls
+
+# Finding: pages, search, priors, attachments, statistics.
+urlpatterns += [
+    path("reports/", report.reports, name="reports"),
+    path("reports/search/", searching.search_reports, name="report-search"),
+    path("reports/<int:pk>/", report.report, name="report"),
+    path("reports/<int:pk>/text/", report.text, name="report-text"),
+    path("reports/<int:pk>/pdf/", report.report_pdf, name="report-newest-pdf"),
+    path("reports/<int:pk>/diff/", report.diff, name="report-diff"),
+    path("studies/<int:pk>/report/", report.study_report, name="report-of-study"),
+    path("studies/<int:pk>/priors/", priors.priors, name="priors"),
+    path("studies/<int:pk>/attachments/", attachments.dialog, name="attachments"),
+    path("attachments/<uuid:pk>/", attachments.attachment_text, name="attachment"),
+    path("attachments/<uuid:pk>/file/", attachments.attachment_file, name="attachment-file"),
+    path(
+        "api/studies/<int:pk>/attachments/",
+        attachment_api.AttachmentListView.as_view(),
+        name="api-attachments",
+    ),
+    path(
+        "api/attachments/<uuid:pk>/",
+        attachment_api.AttachmentView.as_view(),
+        name="api-attachment",
+    ),
+    path("statistics/", statistics.statistics, name="statistics"),
+    path("statistics/<str:name>.csv", statistics.statistics_csv, name="statistics-csv"),
+]

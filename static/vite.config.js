@@ -13,6 +13,8 @@ const entries = {
   deliveries: "src/deliveries/main.js",
   agents: "src/agents/main.js",
   print: "src/print/main.js",
+  finding: "src/finding/main.js",
+  statistics: "src/statistics/main.js",
   reports: "src/reports/main.js",
   "logged-in": "src/reports/logged-in.js",
   templates: "src/templates/main.js",

@@ -44,6 +44,12 @@ REFUSALS = {
     "unknown-order": "there is no such order",
     "several-orders": "several orders have that number",
     "other-patient": "the number is another patient's",
+    "unknown-report": "there is no such report to withdraw",
+    "several-patients": "several patients have that number",
+    "birth-date": "the birth date differs from the patient's",
+    "no-pdf": "its PDF is not whole",
+    "base64": "its PDF is not in base64",
+    "empty": "the report is empty",
 }
 
 

@@ -106,8 +106,11 @@ def record_read(
     session_key: str = "",
     address: str = "",
     detail: dict[str, Any] | None = None,
+    about: str = "",
 ) -> bool:
     """Append a read once per user, study, action and session in ten minutes. True if written.
+
+    `about` tells subjects of one study apart ("report:7"): each has a window of its own.
 
     The claim of the window is a compare-and-set on one row, so concurrent readers write one event.
     """
@@ -123,6 +126,8 @@ def record_read(
         address = address or client_address(request)
         session_key = session_key or request.session.session_key or ""
     text = f"{_identity(actor)}|{_identity(study)}|{_identity(site)}|{action}|{session_key}"
+    if about:
+        text = f"{text}|{about}"
     key = hashlib.sha256(text.encode()).hexdigest()
     now_tick = monotonic()
     with _seen_lock:

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from pacs.accounts.models import Site
-from reports.managers import OfStudyQuerySet
+from pacs.accounts.principal import principal_or_none
 from studies.models import Patient, Study
+
+
+class AttachmentQuerySet(models.QuerySet[Any]):
+    """Attachments; start from `visible_to` wherever a person or a program asks."""
+
+    def visible_to(self, who: Any) -> Any:
+        """Those of the sites that are seen whole, with a study or without; no referrers."""
+        principal = principal_or_none(who)
+        if principal is None:
+            return self.none()
+        return self if principal.is_superuser else self.filter(site_id__in=principal.whole_sites)
+
+    def shown(self) -> Any:
+        """Neither removed nor replaced by what the sender corrected."""
+        return self.filter(removed_at=None, replaced_at=None)
+
+
+class Status(models.TextChoices):
+    """What the sender of an outside report says of it (HL7 table 0085); "" where nobody has."""
+
+    UNKNOWN = "", "Unknown"
+    PRELIMINARY = "preliminary", "Preliminary"
+    FINAL = "final", "Final"
+    CORRECTED = "corrected", "Corrected"
+    WITHDRAWN = "withdrawn", "Withdrawn by the sender"
 
 
 class Attachment(models.Model):
@@ -47,12 +72,24 @@ class Attachment(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     added_at = models.DateTimeField(default=timezone.now)
+    status = models.CharField(max_length=12, choices=Status, blank=True, default="")
+    report_key = models.CharField(
+        max_length=64, blank=True, help_text="Versions of one report of one sender share it"
+    )
+    replaced_at = models.DateTimeField(null=True, help_text="When the sender sent another version")
     removed_at = models.DateTimeField(null=True)
+    removed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    removed_reason = models.CharField(max_length=400, blank=True)
 
-    objects = OfStudyQuerySet.as_manager()
+    objects = AttachmentQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-added_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["site", "report_key"], name="attachment_report"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["site", "source_key"],

@@ -219,7 +219,7 @@ def test_samples_of_a_vendor(hospital: Hospital) -> None:
     assert answers["orm"][0] == "AA"
     assert answers["adt"][0] == "AR"
     assert "MSH-11" in answers["adt"][2]
-    assert answers["oru"][0] == "AR"
+    assert answers["oru"][0] == "AA"
     accepted = send(hospital.hl7_port, texts["adt"].replace("|D|2.5|", "|P|2.5|"))
     assert accepted[0][0] == "AA"
     hospital.portal.wait(

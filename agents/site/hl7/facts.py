@@ -1,4 +1,4 @@
-"""What ORM^O01 and ADT messages say of orders and patients, as the portal takes it.
+"""What ORM^O01, ADT and ORU^R01 messages say of orders, patients and reports, for the portal.
 
 A field that the message does not hold is left out; `""` empties it. docs/agent.md has the table.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from agents.site.hl7 import results
 from agents.site.hl7.message import Message, Segment, Unacceptable
 
 ORDER = "ORM^O01"
 MERGE = "ADT^A40"
 PATIENT = ("ADT^A01", "ADT^A04", "ADT^A08")
-TYPES = (ORDER, *PATIENT, MERGE)
+TYPES = (ORDER, *PATIENT, MERGE, results.RESULT)
 MOST_ORDERS = 50
 
 CONTROLS = {
@@ -29,13 +30,15 @@ SEXES = {"M": "M", "F": "F", "O": "O", "A": "O", "U": "", "N": "", "": ""}
 
 
 def told(message: Message) -> dict[str, Any]:
-    """`orders` or `patient` of a message. Raises Unacceptable."""
+    """`orders`, `patient` or `reports` of a message. Raises Unacceptable."""
     kind = type_of(message)
     if kind not in TYPES:
         raise Unacceptable("AR", f"messages of this type are not taken: {', '.join(TYPES)} are")
     pid = message.first("PID")
     if pid is None:
         raise Unacceptable("AE", "there is no PID segment")
+    if kind == results.RESULT:
+        return {"reports": results.reports(message, _patient(pid))}
     if kind == ORDER:
         return {"orders": _orders(message, _patient(pid))}
     if kind != MERGE:

@@ -16,6 +16,7 @@ const actions = new Map([
   ["end", "last"],
   ["pagedown", "next-series"],
   ["pageup", "previous-series"],
+  ["o", "priors"],
   ["k", "capture"],
   ["l", "mode:length"],
   ["delete", "remove"],

@@ -4,6 +4,7 @@ import { tellLost } from "../reading/lost.js";
 import { watchReading } from "../reading/viewer.js";
 import { createAnnotations } from "../reports/annotations.js";
 import { watchSendDialog } from "../sends/dialog.js";
+import { watchAttachments } from "../finding/attachments.js";
 import { createCine } from "./cine.js";
 import { createCover } from "./cover.js";
 import { RequestError, createClient } from "./dicomweb.js";
@@ -15,6 +16,7 @@ import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { createMarking } from "./marking.js";
 import { createOverlay } from "./overlay.js";
+import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
 import { createReportSide } from "./report.js";
 import { sortFrames } from "./sorting.js";
@@ -250,6 +252,7 @@ const perform = {
   "next-series": () => step(1),
   "previous-series": () => step(-1),
   keys: () => byId("keys").showModal(),
+  priors: () => priors.focus(),
   capture: () => marking.capture(),
   remove: () => marking.removeSelected(),
   report: () => reportSide.toggle(),
@@ -357,8 +360,10 @@ rail.fill(state.series);
 openFirst();
 rendererReady().catch(() => {});
 watchSession();
+const priors = watchPriors(state.study.id);
 reportSide.begin();
 watchSendDialog(byId("send"), state.study.id);
+watchAttachments(byId("attachments"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
 watchReading({ study: state.study.id, notes: byId("notes"), isReading: state.isReading });
 watchLate(byId("late"), {
