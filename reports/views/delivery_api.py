@@ -72,7 +72,7 @@ class PlaceSerializer(serializers.Serializer[Any]):
     value = serializers.CharField()
     transport = serializers.CharField()
     title = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class ReportDeliveriesSerializer(serializers.Serializer[Any]):
