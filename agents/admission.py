@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from django.utils import timezone
 
-from agents.limits import RateLimit
 from agents.models import KEY_PREFIX, Agent, AgentKey, digest_of
 from pacs import audit
 from pacs.accounts.models import Scope
 from pacs.accounts.principal import Principal
+from pacs.limits import RateLimit
 
 USED_STEP = timedelta(minutes=1)
 MAX_HEADER = 1024

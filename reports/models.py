@@ -128,4 +128,5 @@ from reports.delivery.models import (  # noqa: E402, F401
     DeliveryRule,
 )
 from reports.letterhead.models import Letterhead  # noqa: E402, F401
+from reports.output.models import RenderedPdf  # noqa: E402, F401
 from reports.templating.models import Macro, ReportTemplate, TemplateVersion  # noqa: E402, F401

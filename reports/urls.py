@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from reports.views import deliveries, delivery_api
+from reports.views import deliveries, delivery_api, documents, verify
 
-urlpatterns: list[URLPattern | URLResolver] = []
+output: list[URLPattern | URLResolver] = [
+    path("reports/verify/<str:token>/", verify.verify, name="report-verify"),
+    path("reports/<int:pk>/document/", documents.report_document, name="report-document"),
+    path("reports/versions/<int:pk>/", documents.version_document, name="report-version"),
+    path("reports/versions/<int:pk>/report.pdf", documents.version_pdf, name="report-pdf"),
+    path(
+        "reports/versions/<int:pk>/pictures/<str:sha256>.png",
+        documents.version_picture,
+        name="report-picture",
+    ),
+    path(
+        "reports/key-images/<uuid:pk>.png",
+        documents.key_image_picture,
+        name="key-image-picture",
+    ),
+]
 
-urlpatterns += [
+delivery: list[URLPattern | URLResolver] = [
     path("deliveries/", deliveries.deliveries, name="deliveries"),
     path("deliveries/<int:pk>/row/", deliveries.row, name="delivery-row"),
     path("deliveries/<int:pk>/<str:action>/", deliveries.act, name="delivery-act"),
@@ -22,3 +37,5 @@ urlpatterns += [
     path("api/deliveries/<int:pk>/cancel/", delivery_api.DeliveryCancelView.as_view()),
     path("api/deliveries/<int:pk>/retry/", delivery_api.DeliveryRetryView.as_view()),
 ]
+
+urlpatterns: list[URLPattern | URLResolver] = [*output, *delivery]

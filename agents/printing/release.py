@@ -9,13 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.errors import NotPossible
-from agents.limits import RateLimit
 from agents.models import OPEN, Agent, AgentCommand, digest_of
 from agents.permissions import may_command
 from agents.printing import documents, orders
 from agents.printing.models import PrintOrder, PrintToken
 from pacs import audit
 from pacs.accounts.principal import principal_or_none
+from pacs.limits import RateLimit
 
 SPENT = "The permission to print was used or is too old: nothing was printed. Print it again."
 CHANGED = "The report was changed meanwhile: the older version was not printed."

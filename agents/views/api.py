@@ -12,7 +12,6 @@ from rest_framework.views import APIView
 
 from agents import commands, discs, keys, protocol
 from agents.errors import EnrolmentRefused, NotConnected, NotPossible
-from agents.limits import RateLimit
 from agents.models import Agent, AgentCommand
 from agents.permissions import SeesAgents, may_command, reaches_subjects
 from agents.protocol import ProtocolError
@@ -31,6 +30,7 @@ from pacs.accounts.addresses import client_address
 from pacs.accounts.permissions import origin, principal
 from pacs.accounts.principal import Principal
 from pacs.audit import record_read
+from pacs.limits import RateLimit
 from studies.views.problems import (
     BAD_REQUEST,
     FORBIDDEN,

@@ -388,6 +388,8 @@ SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
 DELIVERY_GIVE_UP_DAYS = envint("PACS_DELIVERY_GIVE_UP_DAYS", 3, 1)
 # Receivers of HL7 that the portal itself may connect to: host, host:port or 10.1.0.0/16:2575.
 HL7_RECEIVERS = envlist("PACS_HL7_RECEIVERS")
+# A PDF that takes longer to make is given up, for the moment.
+PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_color_lut
 
@@ -16,6 +16,7 @@ from studies.dicom.pixels import (
     geometry,
     graphics,
     icc,
+    marks,
     native,
     overlays,
     subtraction,
@@ -83,8 +84,13 @@ def _finished(
     else:
         shown = _grey(dataset, pixels, number, wanted, state)
     image = Image.fromarray(shown)
+    if wanted.is_inverted:
+        image = ImageOps.invert(image)
     if state is None:
+        size = image.size
         image = geometry.fitted(image, dataset, number, wanted)
+        if wanted.marks:
+            image = marks.draw(image, wanted.marks, geometry.placing(size, image.size, wanted))
     else:
         image = _with_state(image, dataset, pixels, number, wanted, state)
     if wanted.annotation:

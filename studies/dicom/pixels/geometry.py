@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -37,6 +38,22 @@ def fitted(image: Image.Image, dataset: Dataset, number: int, wanted: Rendering)
     if wanted.flip_vertical:
         image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     return image
+
+
+def placing(source: Size, size: Size, wanted: Rendering) -> Callable[[Point], Point]:
+    """Where a point of an image of `source` lies on the picture that `fitted` made of it."""
+    left, top, right, bottom = _region(source, wanted)
+
+    def placed(point: Point) -> Point:
+        x = (point[0] - left) * size[0] / (right - left)
+        y = (point[1] - top) * size[1] / (bottom - top)
+        if wanted.flip_horizontal:
+            x = size[0] - x
+        if wanted.flip_vertical:
+            y = size[1] - y
+        return x, y
+
+    return placed
 
 
 def _region(size: Size, wanted: Rendering) -> Box:

@@ -29,6 +29,15 @@ class Voi:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A measurement to be drawn: a line through points, in columns and rows of the frame whose
+    origin is the outer corner of the first pixel (PS3.3 C.10.5.1.2), and words beside it."""
+
+    points: tuple[tuple[float, float], ...]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """What is asked of a frame; the defaults are the image as it says itself, at full size.
 
@@ -36,6 +45,7 @@ class Rendering:
     picture is made to fit, up or down, its shape kept. `region`: left, top, width and height in
     pixels of the source; width and height None reach to the edge. `fractions`: left, top, right and
     bottom between 0 and 1. `annotation`: "patient", "technique". `icc`: as iccprofile of PS3.18.
+    `is_inverted`: dark for bright. `marks` are drawn on the finished picture.
     """
 
     kind: str = JPEG
@@ -49,6 +59,8 @@ class Rendering:
     flip_vertical: bool = False
     annotation: tuple[str, ...] = ()
     icc: str = "no"
+    is_inverted: bool = False
+    marks: tuple[Mark, ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON takes it."""
@@ -59,6 +71,8 @@ class Rendering:
                 found[name] = value
         if self.window is not None:
             found["window"] = (self.window.centre, self.window.width, self.window.function)
+        if self.marks:
+            found["marks"] = [(one.points, one.text) for one in self.marks]
         return found
 
     @classmethod
@@ -69,6 +83,11 @@ class Rendering:
         }
         if found.get("window"):
             found["window"] = Voi(*found["window"])
+        if found.get("marks"):
+            found["marks"] = tuple(
+                Mark(tuple((point[0], point[1]) for point in points), text)
+                for points, text in found["marks"]
+            )
         return cls(**found)
 
     def digest(self, *more: str) -> str:
