@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -448,9 +447,3 @@ def test_a_failing_portal_is_no_end(
     monkeypatch.setattr(renderings, "dicom_objects", broken)
     delivery = work()
     assert (delivery.state, delivery.last_error) == ("queued", delivering.FAILED_HERE)
-
-
-def test_pdf_stand_in_is_the_same_bytes(study: Any, radiologist: User) -> None:
-    version = sign(study, radiologist)
-    digest = hashlib.sha256(factories_delivery.pdf(version)).hexdigest()
-    assert renderings.sha256_of_pdf(version) == digest
