@@ -169,11 +169,10 @@ def test_over_a_killed_worker(office: Office, his: Receiver, series: Callable[..
         proxy.delay = 60.0
         rules(
             office,
-            """
-place("oru", host="127.0.0.1", port=%d)
+            f"""
+place("oru", host="127.0.0.1", port={his.port})
 rule("orthanc", dict(server=there.pk))
-"""
-            % his.port,
+""",
             "main = OrthancServer.objects.filter(site=site).order_by('id')[0]\n"
             "there = OrthancServer.objects.create(site=site, slug='proxied', name='Proxied',"
             f" base_url={proxy.url!r}, username=main.username, password=main.password)",
