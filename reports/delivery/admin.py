@@ -15,8 +15,9 @@ from unfold.widgets import (
 
 from pacs.accounts.models import Site
 from pacs.accounts.scoped_admin import ScopedAdmin, is_superuser, sites_of
-from reports.delivery import hl7, registry
+from reports.delivery import registry
 from reports.delivery.models import Delivery, DeliveryPlace, DeliveryRule
+from reports.output.hl7 import CHARSETS
 
 TEXTS = (
     *("host", "url", "agent", "receiver", "sending_application", "sending_facility"),
@@ -47,14 +48,14 @@ class PlaceForm(forms.ModelForm):  # type: ignore[type-arg]
     charset = forms.ChoiceField(
         required=False,
         label="Character set",
-        choices=[(name, name) for name in hl7.CHARSETS],
+        choices=[(name, name) for name in CHARSETS],
         help_text="MSH-18; what it does not have becomes ?.",
         widget=UnfoldAdminSelectWidget,
     )
     sending_application = _text("Sending application", "MSH-3. Empty: LIGHTBOX.")
-    sending_facility = _text("Sending facility", "MSH-4. Empty: LIGHTBOX.")
-    receiving_application = _text("Receiving application", "MSH-5. Empty: HIS.")
-    receiving_facility = _text("Receiving facility", "MSH-6. Empty: HOSPITAL.")
+    sending_facility = _text("Sending facility", "MSH-4.")
+    receiving_application = _text("Receiving application", "MSH-5.")
+    receiving_facility = _text("Receiving facility", "MSH-6.")
     agent = _text("Site agent", "Its name.")
     receiver = _text("Receiver", "As the agent's configuration calls it ([[oru]]).")
     url = _text("Address", "Base of the FHIR service: https://fhir.example/r4")

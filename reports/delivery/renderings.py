@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from reports.models import ReportVersion
+from reports.output import hl7, keep
 from reports.output import pdf as output
 from studies import archive
 
@@ -26,7 +27,7 @@ def dicom_objects(version: ReportVersion) -> list[bytes]:
     The bytes as they are kept: an Orthanc that gives them back gives what is there already.
     """
     found = []
-    for instance in import_module("reports.output.keep").store_into_study(version):
+    for instance in keep.store_into_study(version):
         with archive.open_file(instance.archive_key) as file:
             found.append(file.read())
     return found
@@ -40,7 +41,9 @@ def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
 
 def oru(version: ReportVersion, *, withdrawn: bool) -> dict[str, Any]:
     """`report`, the fields, and `text` of an ORU^R01, as agents' `send-oru` takes them."""
-    found: dict[str, Any] = import_module("reports.output.hl7").oru(
-        version, withdrawn=withdrawn, with_pdf=False
-    )
-    return found
+    return hl7.oru(version, withdrawn=withdrawn, with_pdf=False)
+
+
+def er7(version: ReportVersion, ends: hl7.Ends, *, withdrawn: bool, message_id: str) -> bytes:
+    """The ORU^R01 itself, without its frame; `message_id` is MSH-10."""
+    return hl7.er7(version, ends, withdrawn=withdrawn, message_id=message_id)

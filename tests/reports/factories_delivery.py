@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from io import BytesIO
 from typing import Any
 
 from django.utils import timezone
-from pydicom import Dataset, dcmwrite
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from reports import document
 from reports.delivery import planning
@@ -102,46 +98,6 @@ def sign(
     return version
 
 
-def pdf(version: ReportVersion) -> bytes:
-    """A small real PDF of a version, the same whenever it is asked for."""
-    from tests.servers.documents import pdf as page
-
-    return page(f"{version.kind} {version.number}: {version.text}")
-
-
-def oru(version: ReportVersion, *, withdrawn: bool) -> dict[str, Any]:
-    """Fields and text of an ORU, as reports.output.hl7 gives them to agents."""
-    patient, study = version.content["patient"], version.content["study"]
-    return {
-        "report": {
-            "patientId": patient["id"],
-            "patientName": patient["name"],
-            "accessionNumber": study["accession_number"],
-            "studyInstanceUid": study["uid"],
-            "status": "W" if withdrawn else "F",
-        },
-        "text": version.text,
-    }
-
-
 def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
     """The version as FHIR resource."""
     return {"resourceType": "DiagnosticReport", "status": "final", "conclusion": version.text}
-
-
-def dicom_objects(version: ReportVersion) -> list[bytes]:
-    """An encapsulated PDF of the version (PS3.3 A.45.1)."""
-    content, file = pdf(version), BytesIO()
-    study = version.content["study"]
-    data = Dataset()
-    data.SOPClassUID = EncapsulatedPDFStorage
-    data.SOPInstanceUID = f"2.25.{version.verification.int}"
-    data.StudyInstanceUID = study["uid"]
-    data.SeriesInstanceUID = f"2.25.{version.verification.int + 1}"
-    data.PatientID, data.PatientName = version.content["patient"]["id"], "DOE^Jane"
-    data.Modality, data.MIMETypeOfEncapsulatedDocument = "DOC", "application/pdf"
-    data.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dcmwrite(file, data, enforce_file_format=True)
-    return [file.getvalue()]

@@ -20,7 +20,8 @@ from reports.delivery import mllp, renderings, requests
 from reports.delivery.addresses import is_allowed
 from reports.delivery.models import Delivery, DeliveryPlace, DeliveryRule, DeliveryState
 from reports.delivery.transports.oru import control_id
-from studies.models import OrthancServer, StudyGrant
+from reports.output.pdf import pdf
+from studies.models import Instance, OrthancServer, StudyGrant
 from tests.clients.hl7 import Receiver
 from tests.conftest import person
 from tests.reports import factories_delivery
@@ -46,8 +47,7 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def _formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("pdf", "oru", "diagnostic_report", "dicom_objects"):
-        monkeypatch.setattr(renderings, name, getattr(factories_delivery, name))
+    monkeypatch.setattr(renderings, "diagnostic_report", factories_delivery.diagnostic_report)
 
 
 def rule(site: Any, transport: str, target: dict[str, Any]) -> None:
@@ -91,10 +91,13 @@ def test_to_orthanc_once(study: Any, radiologist: User, orthanc: PrivateOrthanc)
     assert work().state == DeliveryState.DONE
     Delivery.objects.update(state=DeliveryState.QUEUED)
     assert work().state == DeliveryState.DONE
-    assert orthanc.count_instances() == before + 1
-    file = orthanc.instance_files()[f"2.25.{version.verification.int}"]
-    kept = dcmread(BytesIO(file)).EncapsulatedDocument
-    assert kept.startswith(factories_delivery.pdf(version))
+    assert orthanc.count_instances() == before + 2
+    kept = {each.sop_instance_uid: each for each in Instance.objects.all()}
+    files = orthanc.instance_files()
+    assert kept.keys() <= files.keys()
+    documents = [dcmread(BytesIO(files[uid])) for uid in kept]
+    (encapsulated,) = [each for each in documents if "EncapsulatedDocument" in each]
+    assert encapsulated.EncapsulatedDocument.startswith(pdf(version)[:-1])
     done = AuditEvent.objects.filter(action="delivery.done")
     assert done.count() == 2
     assert done[0].study_id == study.pk
@@ -165,7 +168,8 @@ def test_oru_acknowledged(
     (got,) = receiver.got(control_id(delivery))
     assert (got["who"], got["name"]) == ("AA1", "MÜLLER^Jürgen^^^Dr")
     kinds = [each[2] for each in got["obx"]]
-    assert kinds[:2] == ["113014^DICOM Study^DCM", "RPT^Report"]
+    assert kinds[0] == "113014^DICOM Study^DCM"
+    assert kinds[-1].startswith("18748-4^"), "the PDF"
 
 
 def test_withdrawal_is_told_with_w(
@@ -425,9 +429,11 @@ def test_cancelled_while_it_is_sent(
     rule(study.site, "orthanc", {"server": server.pk})
     sign(study, radiologist)
 
+    made = renderings.dicom_objects
+
     def cancelling(version: Any) -> list[bytes]:
         requests.cancel(Delivery.objects.get(), actor=radiologist)
-        return factories_delivery.dicom_objects(version)
+        return made(version)
 
     monkeypatch.setattr(renderings, "dicom_objects", cancelling)
     delivery = work()
