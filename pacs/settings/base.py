@@ -380,6 +380,9 @@ SEND_OVER_HTTP = envbool("PACS_SEND_OVER_HTTP", False)
 SEND_READ_TIMEOUT = envint("PACS_SEND_READ_TIMEOUT", 60, 1)
 # A PDF that takes longer to make is given up, for the moment.
 PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
+# A PKCS #12 file: PDFs of reports are signed with it. Empty: they are not.
+REPORT_SIGNING_P12 = envstr("PACS_REPORT_SIGNING_P12")
+REPORT_SIGNING_PASSWORD = envstr("PACS_REPORT_SIGNING_PASSWORD")
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.
