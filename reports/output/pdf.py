@@ -17,6 +17,7 @@ from django.utils.html import strip_tags
 
 from reports import document
 from reports.errors import RetriableError
+from reports.letterhead.models import Letterhead
 from reports.models import Report, ReportVersion
 from reports.output import html, shown, signature
 from reports.output.models import RenderedPdf
@@ -92,7 +93,15 @@ def _kept(row: RenderedPdf) -> bytes | None:
 
 def preview(report: Report) -> bytes:
     """The draft as PDF, kept nowhere. Raises as `pdf` does."""
-    found = html.page(report)
+    return _unsigned(html.page(report))
+
+
+def sample(letterhead: Letterhead) -> bytes:
+    """A PDF that shows a letterhead. Raises as `pdf` does."""
+    return _unsigned(html.sample(letterhead))
+
+
+def _unsigned(found: html.Page) -> bytes:
     return typesetter().pdf(
         found.markup,
         style(found.paper),

@@ -1,0 +1,5 @@
+"""What of reports is in the admin; each package has its own."""
+
+from __future__ import annotations
+
+from reports.letterhead import admin as letterhead  # noqa: F401
