@@ -1,7 +1,6 @@
-"""Reports in the admin, from the packages they belong to."""
+"""What of reports is in the admin; each package has its own."""
 
 from __future__ import annotations
 
-from reports.delivery import admin as delivery_admin
-
-__all__ = ["delivery_admin"]
+from reports.delivery import admin as delivery  # noqa: F401
+from reports.letterhead import admin as letterhead  # noqa: F401

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from reports.views import deliveries, delivery_api, documents, verify
+from reports.views import deliveries, delivery_api, documents, fhir, verify
 
 output: list[URLPattern | URLResolver] = [
     path("reports/verify/<str:token>/", verify.verify, name="report-verify"),
@@ -21,6 +21,11 @@ output: list[URLPattern | URLResolver] = [
         documents.key_image_picture,
         name="key-image-picture",
     ),
+    path("fhir/metadata", fhir.MetadataView.as_view()),
+    path("fhir/DiagnosticReport", fhir.DiagnosticReportSearchView.as_view(), name="fhir-reports"),
+    path("fhir/DiagnosticReport/<int:pk>", fhir.DiagnosticReportView.as_view(), name="fhir-report"),
+    path("fhir/ImagingStudy/<int:pk>", fhir.ImagingStudyView.as_view(), name="fhir-study"),
+    path("fhir/Binary/<int:pk>", fhir.BinaryView.as_view(), name="fhir-binary"),
 ]
 
 delivery: list[URLPattern | URLResolver] = [

@@ -390,6 +390,9 @@ DELIVERY_GIVE_UP_DAYS = envint("PACS_DELIVERY_GIVE_UP_DAYS", 3, 1)
 HL7_RECEIVERS = envlist("PACS_HL7_RECEIVERS")
 # A PDF that takes longer to make is given up, for the moment.
 PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
+# A PKCS #12 file: PDFs of reports are signed with it. Empty: they are not.
+REPORT_SIGNING_P12 = envstr("PACS_REPORT_SIGNING_P12")
+REPORT_SIGNING_PASSWORD = envstr("PACS_REPORT_SIGNING_PASSWORD")
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from reports.models import ReportVersion
-from reports.output import hl7, keep
+from reports.output import fhir, hl7, keep
 from reports.output import pdf as output
 from studies import archive
 
@@ -35,8 +34,7 @@ def dicom_objects(version: ReportVersion) -> list[bytes]:
 
 def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
     """The version as FHIR R4 DiagnosticReport."""
-    found: dict[str, Any] = import_module("reports.output.fhir").diagnostic_report(version)
-    return found
+    return fhir.diagnostic_report(version)
 
 
 def oru(version: ReportVersion, *, withdrawn: bool) -> dict[str, Any]:

@@ -127,9 +127,9 @@ def test_every_state_at_two_sizes(
         page.goto(page.url)
         runs(page)
         assert page.locator("tr[data-delivery]").first.get_attribute("data-state") == "failed"
+        page.screenshot(path=tmp_path / f"states-{width}.png")
         wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         assert page.evaluate(wide)
-        page.screenshot(path=tmp_path / f"states-{width}.png")
         assert violations(page) == []
     page.get_by_role("link", name="Failed").click()
     page.wait_for_url("**show=failed**")

@@ -96,8 +96,3 @@ def sign(
     if planned:
         planning.plan(version)
     return version
-
-
-def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
-    """The version as FHIR resource."""
-    return {"resourceType": "DiagnosticReport", "status": "final", "conclusion": version.text}

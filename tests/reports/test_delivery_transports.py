@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -24,7 +25,6 @@ from reports.output.pdf import pdf
 from studies.models import Instance, OrthancServer, StudyGrant
 from tests.clients.hl7 import Receiver
 from tests.conftest import person
-from tests.reports import factories_delivery
 from tests.reports.factories_delivery import sign
 from tests.reports.peers_delivery import FhirServer, MailServer, served
 from tests.servers.orthanc import OrthancServer as PrivateOrthanc
@@ -43,11 +43,6 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateOrthanc
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
     with Receiver(tmp_path_factory.mktemp("receiver")) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderings, "diagnostic_report", factories_delivery.diagnostic_report)
 
 
 def rule(site: Any, transport: str, target: dict[str, Any]) -> None:
@@ -296,7 +291,11 @@ def test_fhir_each_version_under_the_same_id(study: Any, radiologist: User) -> N
         sign(study, radiologist, "addendum", "Small nodule.")
         assert work().state == DeliveryState.DONE
         (kept,) = server.kept.values()
-        assert kept["conclusion"] == "Small nodule."
+        assert (kept["status"], "Small nodule." in kept["conclusion"]) == ("amended", True)
+        assert "reference" not in kept["imagingStudy"][0]
+        assert b64decode(kept["presentedForm"][0]["data"]) == pdf(
+            Delivery.objects.latest("id").version
+        )
         sign(study, radiologist, "withdrawal")
         assert work().state == DeliveryState.DONE
         assert [each["status"] for each in server.kept.values()] == ["entered-in-error"]
