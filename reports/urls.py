@@ -13,6 +13,7 @@ from reports.views import (
     delivery_api,
     documents,
     drafts,
+    fhir,
     priors,
     report,
     searching,
@@ -40,6 +41,11 @@ output: list[URLPattern | URLResolver] = [
         documents.key_image_picture,
         name="key-image-picture",
     ),
+    path("fhir/metadata", fhir.MetadataView.as_view()),
+    path("fhir/DiagnosticReport", fhir.DiagnosticReportSearchView.as_view(), name="fhir-reports"),
+    path("fhir/DiagnosticReport/<int:pk>", fhir.DiagnosticReportView.as_view(), name="fhir-report"),
+    path("fhir/ImagingStudy/<int:pk>", fhir.ImagingStudyView.as_view(), name="fhir-study"),
+    path("fhir/Binary/<int:pk>", fhir.BinaryView.as_view(), name="fhir-binary"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [*output]

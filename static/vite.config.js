@@ -21,6 +21,7 @@ const entries = {
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",
+  "document-style": "src/styles/document.css",
 };
 
 const input = Object.fromEntries(
@@ -30,7 +31,7 @@ const input = Object.fromEntries(
 );
 
 /** `src/styles/app.css` is served as `app.css`; every other asset carries a hash. */
-const entryStyles = new Set(["app.css", "viewer.css"]);
+const entryStyles = new Set(["app.css", "viewer.css", "document.css"]);
 
 function assetFileName(asset) {
   const source = asset.originalFileNames?.[0] ?? "";

@@ -6,8 +6,8 @@ from typing import Any
 
 from agents.printing.documents import Printable
 from reports.delivery import renderings
-from reports.delivery.requests import newest
 from reports.models import Report, ReportState
+from reports.output.access import versions_visible_to
 
 UNSIGNED = "Nothing of this report is signed yet."
 WITHDRAWN = "This report was withdrawn."
@@ -19,9 +19,9 @@ def provider(number: int, who: Any) -> Printable | None:
     `version` is number and kind, so that a print of an older version is refused.
     """
     report = Report.objects.visible_to(who).select_related("study__site").filter(pk=number).first()
-    version = newest(report) if report is not None else None
     if report is None:
         return None
+    version = versions_visible_to(who).filter(report=report).order_by("-number").first()
     title = f"report: {report.study.study_description or report.study.modalities}"
     if version is None or report.state == ReportState.WITHDRAWN:
         return Printable(

@@ -403,12 +403,15 @@ CRITICAL_MINUTES = [
     60 * envint("PACS_CRITICAL_HOURS", 12, 1),
     24 * 60 * envint("PACS_CRITICAL_DAYS", 3, 1),
 ]
-# A PDF that takes longer to make is given up, for the moment.
-PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
 # A report that gets nowhere for so long is called undelivered.
 DELIVERY_GIVE_UP_DAYS = envint("PACS_DELIVERY_GIVE_UP_DAYS", 3, 1)
 # Receivers of HL7 that the portal itself may connect to: host, host:port or 10.1.0.0/16:2575.
 HL7_RECEIVERS = envlist("PACS_HL7_RECEIVERS")
+# A PDF that takes longer to make is given up, for the moment.
+PDF_SECONDS = envint("PACS_PDF_SECONDS", 30, 1)
+# A PKCS #12 file: PDFs of reports are signed with it. Empty: they are not.
+REPORT_SIGNING_P12 = envstr("PACS_REPORT_SIGNING_P12")
+REPORT_SIGNING_PASSWORD = envstr("PACS_REPORT_SIGNING_PASSWORD")
 WORKER_HEARTBEAT_STALE_SECONDS = 20
 
 # A site agent that says nothing for so long is called silent, and its administrators are told.

@@ -45,9 +45,11 @@ def give_up() -> None:
     """What did not get through in days is called failed; nothing looks under way at a place that
     was switched off."""
     now = timezone.now()
-    Delivery.objects.filter(state=DeliveryState.SENDING, place__is_enabled=False).exclude(
+    stopped = Delivery.objects.filter(state=DeliveryState.SENDING, place__is_enabled=False).exclude(
         place__lease_until__gte=now
-    ).update(state=DeliveryState.QUEUED, may_have_arrived=True)
+    )
+    if stopped.exists():
+        stopped.update(state=DeliveryState.QUEUED, may_have_arrived=True)
     stuck = Delivery.objects.filter(state=DeliveryState.QUEUED, give_up_at__lte=now)
     for delivery in stuck.select_related(*RELATED)[:500]:
         why = delivery.why or "It never got through."

@@ -11,7 +11,8 @@ from django.db import transaction
 from reports.delivery import places, planning, registry, rows
 from reports.delivery.models import Delivery, DeliveryPlace, DeliveryState
 from reports.errors import PermanentError, Refused
-from reports.models import Report, ReportState, ReportVersion
+from reports.models import Report, ReportState
+from reports.output.access import newest_of
 
 OVER = "This is over already."
 NOTHING = "There is nothing to try again."
@@ -43,17 +44,12 @@ def _value(transport: str, target: registry.Target) -> str:
     return f"{transport}:{rows.key_of(transport, target.data)[:16]}"
 
 
-def newest(report: Report) -> ReportVersion | None:
-    """The version that is signed last."""
-    return ReportVersion.objects.filter(report=report).order_by("-number").first()
-
-
 def send(report: Report, value: str, *, actor: Any, **where: str) -> Delivery:
     """Send the newest version to a place of `choices`, again where it has been there.
 
     `where`: address and session_key for the audit trail. Raises Refused.
     """
-    version = newest(report)
+    version = newest_of(report)
     if version is None:
         raise Refused(UNSIGNED)
     if report.state == ReportState.WITHDRAWN:

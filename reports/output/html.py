@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from pacs.accounts.models import validate_time_zone
+from reports import document
 from reports.letterhead import services as letterheads
 from reports.letterhead.models import Letterhead
 from reports.models import Report, ReportVersion, VersionKind
@@ -62,6 +63,23 @@ def page(version_or_draft: ReportVersion | Report, problems: Any = ()) -> Page:
     letterhead = letterheads.of_site(found.facts["site"]["id"])
     pictures = Pictures(on_screen=False)
     doc = _Builder(found, letterhead, pictures).document(list(problems))
+    text = render_to_string("reports/document_print.html", {"doc": doc})
+    return Page(text, letterhead.paper, pictures.bytes, pictures.problems)
+
+
+def sample(letterhead: Letterhead) -> Page:
+    """A page that shows a letterhead, with nobody's findings on it."""
+    content = {
+        **document.empty("Sample", letterhead.language),
+        "patient": {"name": "Sample^Patient", "id": "0000", "birth_date": "19700101", "sex": "O"},
+        "study": {"id": 0, "description": "Sample", "date": "20260101", "modalities": ["CT"]},
+        "site": {"name": letterhead.site.name, "timezone": letterhead.site.timezone},
+    }
+    for section in content["sections"]:
+        section["html"] = "<p>Lorem ipsum dolor sit amet, consectetur adipiscing elit.</p>"
+    found = Shown((Part(content),), shown.DRAFT, content)
+    pictures = Pictures(on_screen=False)
+    doc = _Builder(found, letterhead, pictures).document([])
     text = render_to_string("reports/document_print.html", {"doc": doc})
     return Page(text, letterhead.paper, pictures.bytes, pictures.problems)
 

@@ -17,8 +17,9 @@ from django.utils.html import strip_tags
 
 from reports import document
 from reports.errors import RetriableError
+from reports.letterhead.models import Letterhead
 from reports.models import Report, ReportVersion
-from reports.output import html, shown
+from reports.output import html, shown, signature
 from reports.output.models import RenderedPdf
 from reports.output.typesetter import typesetter
 from studies import archive
@@ -52,6 +53,10 @@ def _obtained(version: ReportVersion) -> tuple[RenderedPdf, bytes]:
             return row, kept
         log.error("a PDF was lost from the archive and is made again", version=version.pk)
     made, problems = make(version)
+    is_signed = signature.is_configured()
+    if is_signed:
+        site = str((version.content.get("site") or {}).get("name") or "")
+        made = signature.signed(made, reason=f"Report {version.report_id}", place=site)
     payload = Payload.from_bytes(made)
     key = archive.put(payload, site_id=version.report.site_id, sha256=payload.sha256)
     archive.settle([key])
@@ -60,6 +65,7 @@ def _obtained(version: ReportVersion) -> tuple[RenderedPdf, bytes]:
         "file_sha256": payload.sha256,
         "file_size": len(made),
         "problems": problems,
+        "is_signed": is_signed,
     }
     if row is not None:
         RenderedPdf.objects.filter(pk=row.pk).update(**fields)
@@ -87,7 +93,15 @@ def _kept(row: RenderedPdf) -> bytes | None:
 
 def preview(report: Report) -> bytes:
     """The draft as PDF, kept nowhere. Raises as `pdf` does."""
-    found = html.page(report)
+    return _unsigned(html.page(report))
+
+
+def sample(letterhead: Letterhead) -> bytes:
+    """A PDF that shows a letterhead. Raises as `pdf` does."""
+    return _unsigned(html.sample(letterhead))
+
+
+def _unsigned(found: html.Page) -> bytes:
     return typesetter().pdf(
         found.markup,
         style(found.paper),

@@ -47,9 +47,7 @@ def _visible(who: Principal) -> Any:
 def _report(request: HttpRequest, pk: int) -> tuple[Report, Principal]:
     """A report whose deliveries the person sees; 404 otherwise. Referrers see none."""
     who = principal_of(request.user)
-    report = get_object_or_404(
-        Report.objects.visible_to(who).select_related("study__site"), pk=pk
-    )
+    report = get_object_or_404(Report.objects.visible_to(who).select_related("study__site"), pk=pk)
     if not who.is_superuser and report.site_id not in who.whole_sites:
         raise Http404
     return report, who
@@ -88,7 +86,9 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "transport": transport if registry.find(transport) is not None else "",
         "transports": [(name, each.title) for name, each in registry.everything()],
     }
-    template = "deliveries/_list.html" if "HX-Request" in request.headers else "deliveries/list.html"
+    template = (
+        "deliveries/_list.html" if "HX-Request" in request.headers else "deliveries/list.html"
+    )
     return render(request, template, context)
 
 

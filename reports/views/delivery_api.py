@@ -66,23 +66,23 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         read_only_fields = fields
 
 
-class PlaceSerializer(serializers.Serializer[Any]):
+class DeliveryPlaceSerializer(serializers.Serializer[Any]):
     """Where this report may be sent: `value` is what `place` takes."""
 
     value = serializers.CharField()
     transport = serializers.CharField()
     title = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class ReportDeliveriesSerializer(serializers.Serializer[Any]):
     """Deliveries of a report, newest first, and where else it may go."""
 
     results = DeliverySerializer(many=True)
-    places = PlaceSerializer(many=True)
+    places = DeliveryPlaceSerializer(many=True)
 
 
-class Wanted(serializers.Serializer[Any]):
+class DeliveryWanted(serializers.Serializer[Any]):
     """Where to send the newest version."""
 
     place = serializers.CharField(max_length=200)
@@ -115,7 +115,7 @@ class ReportDeliveriesView(APIView):
 
     @extend_schema(
         operation_id="report_deliveries_create",
-        request=Wanted,
+        request=DeliveryWanted,
         responses={
             201: OpenApiResponse(DeliverySerializer, "It will be delivered."),
             400: BAD_REQUEST,
@@ -127,7 +127,7 @@ class ReportDeliveriesView(APIView):
         },
     )
     def post(self, request: Request, pk: int) -> Response:
-        wanted = Wanted(data=request.data)
+        wanted = DeliveryWanted(data=request.data)
         wanted.is_valid(raise_exception=True)
         report = _report(request, pk)
         _require(request, report.site_id)

@@ -68,6 +68,9 @@ STUDY = (
     "name_conflict",
 )
 
+OWN_REPORTS = "report:"
+"""How the source of a report's own objects begins (reports.output.keep)."""
+
 MORE_IN_SERIES = (
     "UPDATE studies_series SET number_of_instances = number_of_instances + %s,"
     " metadata_version = metadata_version + 1 WHERE id = %s"
@@ -382,12 +385,13 @@ class Batch:
         found = set(row.modality_list) | {m for m in study.modalities if m}
         row.modalities = clip("/".join(sorted(found)), 64)
         row.last_received_at = self.now
-        if was_over and not self.as_prior:
-            row.late_instances += study.stored
-        row.arrival = Arrival.RECEIVING
-        row.quiet_at = self.now + quiet_delay(
-            self.site_id, next(iter(sorted(study.modalities)), "")
-        )
+        if not self._are_reports():
+            if was_over and not self.as_prior:
+                row.late_instances += study.stored
+            row.arrival = Arrival.RECEIVING
+            row.quiet_at = self.now + quiet_delay(
+                self.site_id, next(iter(sorted(study.modalities)), "")
+            )
         if row.expected_instances and row.number_of_instances >= row.expected_instances:
             row.arrival = Arrival.COMPLETE
         statements.update(Study, row.pk, STUDY, [getattr(row, name) for name in STUDY])
@@ -409,6 +413,11 @@ class Batch:
             arrival.note_complete(row, self.actor)
         if study.is_new:
             matching.study_arrived(row)
+
+    def _are_reports(self) -> bool:
+        """Whether all of this batch is what the portal made of its own reports: no images that a
+        reader would have to see."""
+        return all(source.startswith(OWN_REPORTS) for source in self.sources)
 
 
 @lru_cache(maxsize=1)

@@ -129,11 +129,10 @@ def test_anonymous(reports: Reports, agent: Agent) -> None:
     assert Client().get("/print/report/12/").status_code == 401
 
 
-def test_without_reports_it_is_said(logged_in: Any, radiologist: Any, agent: Agent) -> None:
-    answer = ask(logged_in(radiologist), agent, reportId=12)
-    assert answer.status_code == 409
-    assert answer.json() == {"detail": "This portal has no reports that could be printed yet."}
+def test_a_report_that_is_not_there(logged_in: Any, radiologist: Any, agent: Agent) -> None:
+    assert ask(logged_in(radiologist), agent, reportId=12).status_code == 404
     assert logged_in(radiologist).get("/print/report/12/").status_code == 404
+    assert logged_in(radiologist).get("/print/disc/12/").status_code == 404
 
 
 def test_a_report_of_another_site_is_not_found(

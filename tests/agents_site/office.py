@@ -38,7 +38,9 @@ class Print:
 class Office:
     """The portal, one agent whose printer is `printer`, and reports of its site."""
 
-    def __init__(self, portal: Portal, cups: CupsSystem, folder: Path, name: str) -> None:
+    def __init__(
+        self, portal: Portal, cups: CupsSystem, folder: Path, name: str, sections: str = ""
+    ) -> None:
         self.portal = portal
         self.name = name
         self.printer: VirtualPrinter = cups.add(name)
@@ -49,7 +51,7 @@ class Office:
             portal.stack.base_url,
             key=key,
             sections=f'[printing]\nserver = "{cups.socket}"\nprinters = ["{name}"]\n'
-            "poll_seconds = 1\n",
+            f"poll_seconds = 1\n{sections}",
         )
 
     def about(self) -> dict[str, Any]:

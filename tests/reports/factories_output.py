@@ -98,6 +98,7 @@ def version(
     key_images: Sequence[dict[str, Any]] = (),
     measurements: Sequence[dict[str, Any]] = (),
     cosigner: User | None = None,
+    changed: dict[str, Any] | None = None,
     **fields: Any,
 ) -> ReportVersion:
     """The next signed version of a report, a new one where none is given."""
@@ -122,6 +123,7 @@ def version(
         "measurements": list(measurements),
         "addends": before.number if before and kind == VersionKind.ADDENDUM else None,
         **fields,
+        **(changed or {}),
     }
     content_sha256 = document.content_hash(content)
     previous = before.chain_sha256 if before else document.GENESIS

@@ -97,15 +97,13 @@ def test_signing_that_fails_leaves_nothing(
     study: Any, radiologist: User, orthanc: OrthancServer
 ) -> None:
     rule(study.site, "orthanc", {"server": orthanc.pk})
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         sign(study, radiologist)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert rows() == []
 
 
-def test_a_place_that_is_gone_is_seen_and_stops_no_signature(
-    study: Any, radiologist: User
-) -> None:
+def test_a_place_that_is_gone_is_seen_and_stops_no_signature(study: Any, radiologist: User) -> None:
     rule(study.site, "orthanc", {"server": 10**6})
     rule(study.site, "carrier-pigeon", {})
     sign(study, radiologist)
@@ -116,9 +114,7 @@ def test_a_place_that_is_gone_is_seen_and_stops_no_signature(
     ]
 
 
-def test_another_sites_orthanc_is_no_target(
-    study: Any, other_site: Any, radiologist: User
-) -> None:
+def test_another_sites_orthanc_is_no_target(study: Any, other_site: Any, radiologist: User) -> None:
     server = OrthancServer.objects.create(
         site=other_site, slug="north", name="North", base_url="http://127.0.0.1:9"
     )
@@ -251,7 +247,9 @@ def test_access_for_the_referring_physician_is_an_option_of_the_rule(
     sign(study, radiologist)
     assert StudyGrant.objects.filter(study=study, user=doctor).exists() is granted
     assert Delivery.objects.exists() is granted
-    assert AuditEvent.objects.filter(action="grant.added", actor_id=radiologist.pk).exists() is granted
+    assert (
+        AuditEvent.objects.filter(action="grant.added", actor_id=radiologist.pk).exists() is granted
+    )
 
 
 def test_two_of_the_same_name_are_given_nothing(

@@ -25,6 +25,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "DJANGO_SETTINGS_MODULE": "tests.servers.documents.settings",
         "PACS_QUIET_SECONDS": "2",
         "PACS_UPLOAD_WINDOW_SECONDS": "5",
+        "PACS_HL7_RECEIVERS": "127.0.0.1",
         "PACS_CORS_ORIGINS": f"http://127.0.0.1:{viewer_port}",
     }
     with Stack(folder, env=env) as stack:

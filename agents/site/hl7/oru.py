@@ -63,7 +63,13 @@ FIELDS = {
     "physician": 324,
     "studyInstanceUid": 64,
 }
-STATUSES = {"P": "preliminary", "F": "final", "C": "corrected", "X": "cancelled", "W": "withdrawn"}
+STATUSES = {
+    "P": "preliminary",
+    "F": "final",
+    "C": "corrected",
+    "W": "withdrawn",
+    "X": "withdrawn, for receivers that do not know W",
+}
 
 
 class OruSender:
@@ -287,7 +293,7 @@ def build(
         7: field("observedAt"),
         18: field("accessionNumber"),
         22: now,
-        # Table 0123 has no W: the report is a correction, each of its results is withdrawn.
+        # Table 0123 has no W: the results are corrected, by being wrong.
         25: "C" if status == "W" else status,
         32: _person(report.get("physician", "")),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -47,10 +48,7 @@ class FhirTransport(Base):
         """PUT (R4 3.1.0.4.3, "update as create"): each version takes the place of the one before,
         a withdrawal says `entered-in-error`."""
         place = _place(delivery.site_id, delivery.target)
-        resource = dict(renderings.diagnostic_report(delivery.version))
-        resource["id"] = resource.get("id") or resource_id(delivery)
-        if delivery.is_recall:
-            resource["status"] = ENTERED_IN_ERROR
+        resource = outgoing(delivery)
         url = f"{place.settings['url'].rstrip('/')}/DiagnosticReport/{resource['id']}"
         status = _put(url, place.secret, json.dumps(resource).encode())
         if status in (200, 201, 202, 204):
@@ -58,9 +56,26 @@ class FhirTransport(Base):
         raise _error(status)
 
 
-def resource_id(delivery: Delivery) -> str:
-    """The logical id (R4 2.24.0.2): of the report, the same for all of its versions."""
-    return f"lightbox-{delivery.site_id}-{delivery.version.report_id}"
+def outgoing(delivery: Delivery) -> dict[str, Any]:
+    """The resource as another server can keep it: under an id that is nobody else's there, the same
+    for all versions of the report; nothing in it points to a server where its readers have no
+    account."""
+    version = delivery.version
+    resource = dict(renderings.diagnostic_report(version))
+    resource["id"] = f"lightbox-{delivery.site_id}-{version.report_id}"
+    # The identifier of each study stays (R4 2.3.0.1, logical references).
+    resource["imagingStudy"] = [
+        {name: value for name, value in study.items() if name != "reference"}
+        for study in resource.get("imagingStudy", ())
+    ]
+    if delivery.is_recall:
+        resource["status"] = ENTERED_IN_ERROR
+        resource.pop("presentedForm", None)
+    elif forms := resource.get("presentedForm"):
+        pdf = base64.b64encode(renderings.pdf(version)).decode()
+        kept = {name: value for name, value in forms[0].items() if name != "url"}
+        resource["presentedForm"] = [{**kept, "data": pdf}]
+    return {name: value for name, value in resource.items() if value}
 
 
 def _put(url: str, secret: str, body: bytes) -> int:

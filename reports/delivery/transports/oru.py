@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from reports.delivery import hl7, mllp, registry, renderings
+from reports.delivery import mllp, registry, renderings
 from reports.delivery.addresses import is_allowed
 from reports.delivery.models import Delivery, DeliveryPlace
 from reports.delivery.registry import Base, Outcome, Settings, Target
 from reports.errors import PermanentError, RetriableError
+from reports.output.hl7 import Ends
 
 NAME = "oru"
 GONE = "This receiver is no longer there or switched off."
@@ -19,9 +20,9 @@ NOT_ALLOWED = (
 )
 UNREACHABLE = "The receiver cannot be reached; nothing was sent."
 UNANSWERED = "The report was sent and not acknowledged. It is sent again under the same number."
-APPLICATIONS = (
+FIELDS = (
     *("sending_application", "sending_facility"),
-    *("receiving_application", "receiving_facility"),
+    *("receiving_application", "receiving_facility", "charset"),
 )
 
 
@@ -50,7 +51,7 @@ class OruTransport(Base):
         }
         if not problems and not is_allowed(values["host"], values["port"]):
             problems["host"] = NOT_ALLOWED
-        kept = ("host", "port", "tls", "charset", *APPLICATIONS)
+        kept = ("host", "port", "tls", *FIELDS)
         return Settings({name: values[name] for name in kept if values.get(name)}, problems)
 
     def deliver(self, delivery: Delivery) -> Outcome:
@@ -59,13 +60,11 @@ class OruTransport(Base):
         found = place.settings
         if not is_allowed(found["host"], found["port"]):
             raise PermanentError(NOT_ALLOWED)
-        content = renderings.oru(delivery.version, withdrawn=delivery.is_recall)
         number = control_id(delivery)
-        header = hl7.Header(
-            **{name: found[name] for name in (*APPLICATIONS, "charset") if found.get(name)}
+        ends = Ends(**{name: found[name] for name in FIELDS if found.get(name)})
+        message = renderings.er7(
+            delivery.version, ends, withdrawn=delivery.is_recall, message_id=number
         )
-        pdf = renderings.pdf(delivery.version)
-        message = hl7.message(header, number, content["report"], content["text"], pdf)
         try:
             answer = mllp.send(
                 found["host"],

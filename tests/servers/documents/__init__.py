@@ -53,15 +53,19 @@ def put(data_dir: Path, number: int, **fields: Any) -> None:
 
 
 def from_file(data_dir: Callable[[], Path]) -> documents.Provider:
-    """A provider of what the file says, to who sees the site whole."""
+    """A provider of what the file says, to who sees the site whole; of what it does not name, the
+    portal's own."""
 
     def provider(number: int, who: Any) -> documents.Printable | None:
+        from agents.reporting import printable
         from pacs.accounts.principal import principal_or_none
 
         path = shelf(data_dir())
         found = json.loads(path.read_text()).get(str(number)) if path.exists() else None
         reader = principal_or_none(who)
-        if found is None or reader is None or found["site"] not in reader.whole_sites:
+        if found is None:
+            return printable.provider(number, who)
+        if reader is None or found["site"] not in reader.whole_sites:
             return None
         content = pdf(found["text"])
         return documents.Printable(

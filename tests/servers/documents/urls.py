@@ -12,10 +12,12 @@ PAGE = """{% extends "base.html" %}{% load static %}
   <main class="page" id="content">
     <h1>Report {{ number }}</h1>
     {% include "agents/print/_button.html" with kind="report" number=number %}
+    <section data-deliveries="/reports/{{ number }}/deliveries/" aria-label="Deliveries"></section>
   </main>
 {% endblock main %}
 {% block scripts %}
   <script type="module" src="{% static 'print.js' %}"></script>
+  <script type="module" src="{% static 'deliveries.js' %}"></script>
 {% endblock scripts %}
 """
 
