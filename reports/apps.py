@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core import checks
 from django.db.models.signals import post_migrate
 
 
@@ -10,8 +11,10 @@ class ReportsConfig(AppConfig):
 
     def ready(self) -> None:
         from reports.delivery import transports
+        from reports.output import requirements
         from reports.signing import triggers
 
+        checks.register(requirements.check)
         transports.register()
         post_migrate.connect(
             triggers.after_migrate, sender=self, dispatch_uid="reports.signing.triggers"

@@ -86,7 +86,7 @@ def _kept(row: RenderedPdf) -> bytes | None:
             found = file.read()
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except Exception as error:  # each storage has its own
         raise RetriableError("The archive cannot be reached.", code="archive") from error
     return found if hashlib.sha256(found).hexdigest() == row.file_sha256 else None
 

@@ -42,12 +42,14 @@ class Source:
 def read(source: Source) -> bytes:
     """The PNG that was signed. PictureMissing where it is not there, or not the same;
     RetriableError where the archive cannot be reached."""
+    if not source.archive_key:
+        raise PictureMissing
     try:
         with archive.open_file(source.archive_key) as file:
             found = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, SuspiciousFileOperation):
         raise PictureMissing from None
-    except OSError as error:
+    except Exception as error:  # each storage has its own
         raise RetriableError("The archive of images cannot be reached.", code="archive") from error
     if hashlib.sha256(found).hexdigest() != source.sha256 or not found.startswith(PNG):
         raise PictureMissing

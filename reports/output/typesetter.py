@@ -78,11 +78,10 @@ class Typesetter:
             self._end()
 
     def _ask(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        until = time.monotonic() + self.timeout
         if not self._lock.acquire(timeout=self.timeout):
             raise RetriableError("Other PDFs are being made now.", code="pdf-busy")
         try:
-            head, made = self._exchange(request, body, until)
+            head, made = self._exchange(request, body, time.monotonic() + self.timeout)
         finally:
             self._lock.release()
         if not head["ok"]:

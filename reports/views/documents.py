@@ -19,8 +19,6 @@ from studies.annotations import pictures as key_images
 from studies.annotations.models import KeyImage
 from studies.views.worklist import signed_in
 
-IMMUTABLE = "private, max-age=31536000, immutable"
-
 
 def _version(request: HttpRequest, pk: int) -> ReportVersion:
     found = versions_visible_to(request.user).select_related("report__site", "report__study")
@@ -95,7 +93,7 @@ def version_picture(request: HttpRequest, pk: int, sha256: str) -> HttpResponseB
             except ReportError as error:
                 return HttpResponse(error.words, status=503, content_type="text/plain")
             return HttpResponse(
-                found, content_type="image/png", headers={"Cache-Control": IMMUTABLE}
+                found, content_type="image/png", headers={"Cache-Control": "no-store"}
             )
     raise Http404
 

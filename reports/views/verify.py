@@ -56,6 +56,6 @@ def _compared(request: HttpRequest, verdict: verification.Verdict) -> str:
 
 def _page(request: HttpRequest, context: dict[str, object], status: int) -> HttpResponse:
     answer = render(request, "reports/verify.html", context, status=status)
-    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["Referrer-Policy"] = "same-origin"
     answer.headers["X-Robots-Tag"] = "noindex"
     return answer

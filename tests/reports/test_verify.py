@@ -59,7 +59,7 @@ def test_a_valid_one_and_nothing_of_the_patient(signed: ReportVersion) -> None:
     for secret in ("DOE", "Jane", ">" + patient["id"], "ACC-4711", "nodule", "CT chest"):
         assert secret not in page, secret
     assert str(signed.signer) not in page
-    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Referrer-Policy"] == "same-origin"
     assert "no-store" in answer["Cache-Control"]
 
 
