@@ -85,6 +85,16 @@ class TemplateVersion(models.Model):
     def __str__(self) -> str:
         return f"version {self.number} of template {self.template_id}"
 
+    def save(self, *args: Any, **options: Any) -> None:
+        """Once: drafts and signed reports name their version. Raises TypeError the second time."""
+        if not self._state.adding:
+            raise TypeError("A version of a template never changes; make the next one.")
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Never: raises TypeError."""
+        raise TypeError("A version of a template stays; retire the template.")
+
 
 class Macro(models.Model):
     """Autotext: `abbreviation` becomes `html` while somebody types."""

@@ -70,20 +70,24 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "agent.commands.filter(pk=disc.pk).update(state='running')\n"
         "image = Instance.objects.filter(series__study=study).first()\n"
         "order = Order.objects.create(site=study.site, patient_id='P1')\n"
+        "from reports.models import ReportTemplate\n"
+        "template = ReportTemplate.objects.get(slug='ct-chest').pk\n"
         "print(study.pk, where.pk, send.pk, agent.pk, command.pk)\n"
-        "print(disc.pk, image.pk, order.pk, key)\n"
+        "print(disc.pk, image.pk, order.pk, template, key)\n"
     )
     *numbers, key = made.split()
-    study, destination, send, agent, command, disc, image, order = map(int, numbers)
+    study, destination, send, agent, command, disc, image, order, template = map(int, numbers)
     return {
         "study": str(dataset.StudyInstanceUID),
         "series": str(dataset.SeriesInstanceUID),
         "instance": str(dataset.SOPInstanceUID),
         "frames": "1",
         "path": "7FE00010",
+        "seq": "1",
         "ids": {
             **{"study": study, "destination": destination, "send": send},
             **{"agent": agent, "command": command, "disc": disc, "image": image, "order": order},
+            "report-template": template,
         },
         "key": key,
     }
@@ -183,7 +187,11 @@ def _put(case: Any, path: str, real: dict[str, Any]) -> None:
         if path.startswith(OF_DISC):
             case.path_parameters[name] = real["ids"]["disc" if name == "cid" else "image"]
         elif name == "id":
-            kinds = [each for each in ("agent", "send", "order") if f"/{each}s/" in path]
+            kinds = [
+                each
+                for each in ("agent", "send", "order", "report-template")
+                if f"/{each}s/" in path
+            ]
             kind = kinds[0] if kinds else "study"
             case.path_parameters[name] = real["ids"][kind]
         elif name == "cid":
@@ -191,6 +199,8 @@ def _put(case: Any, path: str, real: dict[str, Any]) -> None:
         else:
             case.path_parameters[name] = real[name]
     case.query = {} if case.method == "GET" else case.query
+    if path == "/api/macros/" or path.startswith("/api/report-templates/"):
+        case.query = {"study": real["ids"]["study"]}
     if path == "/wado":
         case.query = {
             "requestType": "WADO",
