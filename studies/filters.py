@@ -20,6 +20,8 @@ from pacs.accounts.models import Site
 from studies import searchindex
 from studies.dicom.charset import search_key
 from studies.models import Arrival, ReadingState, Study
+from studies.reading import clocks
+from studies.reading.states import BEING_READ
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -69,6 +71,12 @@ MODALITY_CHOICES = [
     ("OPT", "OPT"),
     ("RTSTRUCT", "RTSTRUCT"),
     ("SEG", "SEG"),
+]
+SHOW_CHOICES = [
+    ("", "Everybody's"),
+    ("assigned", "Assigned to me"),
+    ("reading", "Read by me"),
+    ("overdue", "Overdue"),
 ]
 DEFAULTS = {"state": "work", "date": "all"}
 MAX_WORDS = 8
@@ -152,6 +160,13 @@ class WorklistFilter(django_filters.FilterSet):
         label="Arrival",
         widget=forms.Select(attrs={"class": "field", "aria-label": "Arrival"}),
     )
+    show = django_filters.ChoiceFilter(
+        method="by_show",
+        choices=SHOW_CHOICES[1:],
+        empty_label=SHOW_CHOICES[0][1],
+        label="Whose",
+        widget=forms.Select(attrs={"class": "field", "aria-label": "Whose work"}),
+    )
 
     class Meta:
         model = Study
@@ -170,6 +185,7 @@ class WorklistFilter(django_filters.FilterSet):
             if not data.get(name):
                 data[name] = default
         self.sites = sites
+        self.principal = principal
         super().__init__(data, request=request, queryset=Study.objects.visible_to(principal))
         self.filters["site"].queryset = Site.objects.filter(pk__in=[site.pk for site in sites])
         self.form.is_valid()
@@ -203,6 +219,11 @@ class WorklistFilter(django_filters.FilterSet):
         return self.states == list(UNREAD_WORK)
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether an index of its own gives the few that match."""
+        return bool(self.words) or self.cleaned("show") in {"assigned", "reading"}
+
+    @property
     def is_default(self) -> bool:
         return not self.words and not self.url_parameters()
 
@@ -230,7 +251,7 @@ class WorklistFilter(django_filters.FilterSet):
         State and site are left to the paging, which asks for each pair by index.
         """
         queryset: StudyQuerySet = self.queryset
-        for name in ("q", "date", "date_from", "date_to", "modality", "arrival"):
+        for name in ("q", "date", "date_from", "date_to", "modality", "arrival", "show"):
             value = self.cleaned(name)
             if value not in (None, "", []):
                 queryset = self.filters[name].filter(queryset, value)
@@ -282,6 +303,13 @@ class WorklistFilter(django_filters.FilterSet):
         slashed = Concat(Value("/"), F("modalities"), Value("/"))
         found: StudyQuerySet = queryset.alias(slashed=slashed).filter(matches)
         return found
+
+    def by_show(self, queryset: StudyQuerySet, name: str, value: str) -> StudyQuerySet:
+        if value == "assigned":
+            return queryset.filter(assigned_to=self.principal.user_id)
+        if value == "reading":
+            return queryset.filter(reader=self.principal.user_id, reading_state__in=BEING_READ)
+        return queryset.filter(clocks.overdue([site.pk for site in self.sites]))
 
     def by_site(self, queryset: StudyQuerySet, name: str, value: list[Site]) -> StudyQuerySet:
         return queryset.filter(site__in=value)

@@ -7,9 +7,10 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import django_tables2 as tables
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, Value, When
 
-from studies.models import Arrival, ReadingState, Study
+from studies.models import Arrival, ReadingState, Study, StudyNote
+from studies.reading import clocks
 
 if TYPE_CHECKING:
     from studies.filters import WorklistFilter
@@ -44,9 +45,34 @@ COLUMNS = (
     "reading_state",
     "priority",
     "received_at",
+    "claimed_at",
     "site__name",
     "site__timezone",
+    "reader__first_name",
+    "reader__last_name",
+    "reader__username",
+    "assigned_to__first_name",
+    "assigned_to__last_name",
+    "assigned_to__username",
 )
+
+
+def with_work(studies: StudyQuerySet) -> StudyQuerySet:
+    """The studies with all that a row shows, in one query: people, clock, notes.
+
+    Adds `turnaround` (minutes or None), `has_notes` and `is_verified`.
+    """
+    own = StudyNote.objects.filter(study=OuterRef("pk")).order_by()
+    rows: StudyQuerySet = (
+        studies.select_related("site", "reader", "assigned_to")
+        .only(*COLUMNS)
+        .annotate(
+            turnaround=clocks.minutes_of_row(),
+            has_notes=Exists(own.exclude(text="")),
+            is_verified=Exists(own.filter(kind=StudyNote.Kind.VERIFICATION)),
+        )
+    )
+    return rows
 
 
 def rank(field: str, values: list[str]) -> Case:
@@ -198,16 +224,14 @@ def worklist_page(
     order = database_order(sort)
     offset = (number - 1) * PAGE_SIZE
     parts = None
-    if sort.removeprefix("-") == DEFAULT_SORT and not by_grant and not filters.words:
+    if sort.removeprefix("-") == DEFAULT_SORT and not by_grant and not filters.is_narrow:
         parts = arms(filters, sites)
     if parts is None:
         ids, count = _one_scan(filters, order, offset)
     else:
         ids = _merged(parts, order, offset)
         count = filters.matching().order_by()[: COUNT_CAP + 1].count()
-    rows = (
-        Study.objects.filter(pk__in=ids[:PAGE_SIZE]).select_related("site").only(*COLUMNS).in_bulk()
-    )
+    rows = with_work(Study.objects.filter(pk__in=ids[:PAGE_SIZE])).in_bulk()
     return WorklistPage(
         studies=[rows[pk] for pk in ids[:PAGE_SIZE] if pk in rows],
         number=number,

@@ -78,9 +78,9 @@ class SiteAdmin(ScopedAdmin):
     """Sites are never deleted: a token narrowed to one would widen to all."""
 
     site_lookup = "pk"
-    list_display = ("name", "slug", "timezone", "quiet_seconds")
+    list_display = ("name", "slug", "timezone", "quiet_seconds", "auto_release_minutes")
     search_fields = ("name", "slug")
-    fields = ("name", "slug", "timezone", "quiet_seconds")
+    fields = ("name", "slug", "timezone", "quiet_seconds", "auto_release_minutes")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_superuser(request)

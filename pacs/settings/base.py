@@ -345,6 +345,8 @@ SPECTACULAR_SETTINGS = {
         "AgentState": "agents.models.AgentState",
         "CommandState": "agents.models.CommandState",
         "CommandKind": "agents.models.CommandKind",
+        "StudyPriority": "studies.models.Priority",
+        "NoteKind": "studies.reading.models.StudyNote.Kind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -7,6 +7,7 @@ import secrets
 from django.db import transaction
 
 from pacs.accounts.models import Membership, Role, Site, User
+from studies.models import Priority, Turnaround
 
 HOSPITAL = ("Demo Hospital", "demo-hospital", "Europe/Berlin")
 CLINIC = ("North Clinic", "north-clinic", "Europe/Oslo")
@@ -16,6 +17,8 @@ PEOPLE = (
     ("referrer", "Rita", "Referrer", Role.REFERRER, "demo-hospital"),
     ("stranger", "Stig", "Nordby", Role.RADIOLOGIST, "north-clinic"),
 )
+
+TURNAROUNDS = ((Priority.STAT, 30), (Priority.URGENT, 120), (Priority.ROUTINE, 1440))
 
 
 def _site(name: str, slug: str, zone: str) -> Site:
@@ -29,6 +32,10 @@ def create(password: str) -> tuple[Site, str | None]:
     `password` empty: a random one. Accounts that exist keep theirs, unless `password` is given.
     """
     hospital = _site(*HOSPITAL)
+    for priority, minutes in TURNAROUNDS:
+        Turnaround.objects.get_or_create(
+            site=hospital, priority=priority, defaults={"minutes": minutes}
+        )
     sites = {hospital.slug: hospital, CLINIC[1]: _site(*CLINIC)}
     chosen = password or secrets.token_urlsafe(9)
     changed = False

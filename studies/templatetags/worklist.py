@@ -11,8 +11,11 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from studies.models import Arrival, Priority, QuarantinedFile, Study
+from studies.models import Arrival, Priority, QuarantinedFile, ReadingState, Study
+from studies.reading import clocks
+from studies.reading.states import BEING_READ
 from studies.tables import FIRST_CLICK_DESCENDING, sort_key
+from studies.templatetags.sends import at_site
 
 register = template.Library()
 
@@ -87,6 +90,47 @@ def waited(span: timedelta) -> str:
     if minutes >= 48 * 60:
         return f"{minutes // 1440} d"
     return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+@register.filter
+def due(study: Study) -> str:
+    """When the study should be read, as the browser counts; nothing for what is no work."""
+    moment = clocks.due_at(study)
+    return str(epoch(moment)) if moment else ""
+
+
+@register.filter
+def standing(study: Study) -> str:
+    """`over`, `soon`, or nothing."""
+    return clocks.standing(study)
+
+
+@register.filter
+def due_words(study: Study) -> str:
+    """`To be read by 2026-11-24 21:15 Europe/Berlin`."""
+    moment = clocks.due_at(study)
+    return f"To be read by {at_site(moment, study.site)}" if moment else ""
+
+
+@register.simple_tag
+def reading_words(study: Study, user_id: int) -> str:
+    """Who reads a study: `Reading, Ada Reader`, `Draft, you`; for others the state alone."""
+    label = ReadingState(study.reading_state).label
+    if study.reading_state not in BEING_READ or study.reader_id is None:
+        return str(label)
+    return f"{label}, {'you' if study.reader_id == user_id else study.reader}"
+
+
+@register.simple_tag
+def reading_title(study: Study, user_id: int) -> str:
+    """The same, with since when, and who should read what nobody reads."""
+    words = reading_words(study, user_id)
+    if study.reading_state in BEING_READ and study.claimed_at:
+        words += f", since {at_site(study.claimed_at, study.site)}"
+    if study.assigned_to_id is not None:
+        whom = "you" if study.assigned_to_id == user_id else study.assigned_to
+        words += f". Assigned to {whom}"
+    return words
 
 
 @register.filter

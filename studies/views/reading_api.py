@@ -66,7 +66,7 @@ class ConflictSerializer(serializers.Serializer[Any]):
     reader = PersonSerializer(allow_null=True)
 
 
-class Wanted(serializers.Serializer[Any]):
+class NextWanted(serializers.Serializer[Any]):
     """What "next" may be, all optional: not the study `after`, of these sites and modalities."""
 
     after = serializers.IntegerField(min_value=1, max_value=BIG, required=False, allow_null=True)
@@ -78,13 +78,13 @@ class Wanted(serializers.Serializer[Any]):
     )
 
 
-class Assignee(serializers.Serializer[Any]):
+class StudyAssignee(serializers.Serializer[Any]):
     """A radiologist of the site, or null for anybody."""
 
     user = serializers.IntegerField(min_value=1, max_value=BIG, allow_null=True)
 
 
-class Chosen(serializers.Serializer[Any]):
+class ChosenPriority(serializers.Serializer[Any]):
     """0 STAT, 1 urgent, 2 routine."""
 
     priority = serializers.ChoiceField(choices=Priority.choices)
@@ -214,11 +214,11 @@ class AssignView(ReadingView):
     http_method_names = ("post", "options")
 
     @extend_schema(
-        operation_id="study_assign", request=Assignee, responses={**CHANGED, **WITH_BODY}
+        operation_id="study_assign", request=StudyAssignee, responses={**CHANGED, **WITH_BODY}
     )
     def post(self, request: Request, pk: int) -> Response:
         self.visible(request, pk)
-        wanted = self.body(request, Assignee)["user"]
+        wanted = self.body(request, StudyAssignee)["user"]
         user = None
         if wanted is not None:
             user = User.objects.filter(pk=wanted).first() or User(pk=wanted)
@@ -231,11 +231,11 @@ class PriorityView(ReadingView):
     http_method_names = ("post", "options")
 
     @extend_schema(
-        operation_id="study_priority", request=Chosen, responses={**CHANGED, **WITH_BODY}
+        operation_id="study_priority", request=ChosenPriority, responses={**CHANGED, **WITH_BODY}
     )
     def post(self, request: Request, pk: int) -> Response:
         self.visible(request, pk)
-        chosen = self.body(request, Chosen)["priority"]
+        chosen = self.body(request, ChosenPriority)["priority"]
         return self.answer(request, services.set_priority, pk, chosen)
 
 
@@ -276,7 +276,7 @@ class NextUnreadView(ReadingView):
 
     @extend_schema(
         operation_id="studies_next_unread",
-        request=Wanted,
+        request=NextWanted,
         responses={
             200: ReadingSerializer,
             204: OpenApiResponse(description="Nothing is waiting."),
@@ -289,7 +289,7 @@ class NextUnreadView(ReadingView):
         who = principal(request)
         if who is None or not services.rights_of(who).reads:
             raise exceptions.PermissionDenied("Only radiologists read studies.")
-        study = services.next_unread(who, **self.body(request, Wanted), **origin(request))
+        study = services.next_unread(who, **self.body(request, NextWanted), **origin(request))
         if study is None:
             return Response(status=204)
         return Response(ReadingSerializer(study).data)

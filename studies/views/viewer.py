@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from pacs.accounts.principal import principal_of
+from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
 from studies.models import Instance, Study
+from studies.reading import people
 from studies.views.worklist import signed_in
 
 
@@ -42,7 +43,7 @@ def series_state(study: Study, root: str) -> list[dict[str, Any]]:
     ]
 
 
-def viewer_state(study: Study) -> dict[str, Any]:
+def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
     """What the scripts of the page need: data, never markup."""
     root = f"/dicom-web/sites/{study.site.slug}"
     page = reverse("view-study", args=[study.pk])
@@ -52,6 +53,7 @@ def viewer_state(study: Study) -> dict[str, Any]:
         "loginURL": f"{resolve_url(settings.LOGIN_URL)}?next={page}",
         "study": {"id": study.pk, "uid": study.study_instance_uid},
         "patient": {"id": study.patient_id, "name": study.patient_name},
+        "isReader": people.reads(who, study.site_id),
         "series": series_state(study, root),
     }
 
@@ -64,15 +66,17 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
     visible = Study.objects.visible_to(request.user).select_related("site")
     study = get_object_or_404(visible, pk=pk)
     record_read("study.opened", request=request, study=study)
-    state = viewer_state(study)
     who = principal_of(request.user)
-    shows_report = who.is_superuser or study.site_id in who.whole_sites
+    state = viewer_state(study, who)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse(state)
+    works = people.works(who, study.site_id)
     context = {
         "study": study,
         "state": state,
-        "shows_report": shows_report,
+        "works": works,
+        "note_count": study.notes.count() if works else 0,
+        "shows_report": who.is_superuser or study.site_id in who.whole_sites,
         "may_annotate": may_annotate(who, study.site_id),
     }
     return render(request, "studies/viewer.html", context)

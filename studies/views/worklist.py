@@ -24,8 +24,9 @@ from pacs.audit import record_read
 from pacs.events.models import SiteSequence
 from studies.filters import WorklistFilter
 from studies.models import Study
+from studies.reading.people import rights_of
 from studies.services.arrival import judged_sites
-from studies.tables import COLUMNS, WorklistTable, page_of, sort_of, worklist_page
+from studies.tables import WorklistTable, page_of, sort_of, with_work, worklist_page
 from studies.templatetags.chrome import unread_stat
 
 View = Callable[..., HttpResponseBase]
@@ -121,6 +122,7 @@ def listing(request: HttpRequest, wanted: Asked) -> dict[str, Any]:
         "nothing_yet": nothing_yet,
         "many_sites": len(wanted.sites) > 1,
         "judged_sites": judged_sites(wanted.principal),
+        "rights": rights_of(wanted.principal),
         "sites": wanted.sites,
         "by_grant_only": not wanted.principal.whole_sites and wanted.by_grant,
     }
@@ -168,7 +170,7 @@ def pushed_url(request: HttpRequest, url: str) -> str:
 def row(request: HttpRequest, pk: int) -> HttpResponse:
     """One row as the list shows it; 204 where the list would not show it."""
     wanted = asked(request)
-    study = wanted.filters.matching().filter(pk=pk).select_related("site").only(*COLUMNS).first()
+    study = with_work(wanted.filters.matching().filter(pk=pk)).first()
     if study is None:
         response = HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     else:
@@ -180,6 +182,7 @@ def row(request: HttpRequest, pk: int) -> HttpResponse:
                 "sort": wanted.sort,
                 "many_sites": len(wanted.sites) > 1,
                 "judged_sites": judged_sites(wanted.principal),
+                "rights": rights_of(wanted.principal),
             },
         )
     response.headers["X-Unread-Stat"] = unread_stat(wanted.principal)

@@ -12,7 +12,7 @@ function parsed(text) {
 }
 
 /**
- * Makes `button` open the dialog at `path`. `title` is the id of its heading, `trouble(status)` words
+ * Makes `button` open the dialog at `path`, a text or what gives one. `title` is the id of its heading, `trouble(status)` words
  * for an answer that is none (0: no answer at all), `watch(refresh)` is called once, when it first
  * opens, with the dialog, `shown()` after every answer, `refreshed(dialog, fresh)` when the live part
  * was brought up to date.
@@ -39,7 +39,7 @@ export function watchDialog(button, { path, title, className, trouble, watch, sh
 
   async function ask(options = {}) {
     try {
-      const answer = await fetch(path, options);
+      const answer = await fetch(typeof path === "function" ? path() : path, options);
       if (answer.status === 401) return toLogin();
       if (!answer.ok) return say(trouble(answer.status));
       return parsed(await answer.text());

@@ -1,6 +1,7 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
 import { createAnnotations } from "../reports/annotations.js";
+import { watchReading } from "../reading/viewer.js";
 import { watchSendDialog } from "../sends/dialog.js";
 import { createCine } from "./cine.js";
 import { createCover } from "./cover.js";
@@ -358,6 +359,7 @@ watchSession();
 reportSide.begin();
 watchSendDialog(byId("send"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
+watchReading({ study: state.study.id, notes: byId("notes"), isReader: state.isReader });
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,

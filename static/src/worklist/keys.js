@@ -1,6 +1,7 @@
 /** The keyboard: rows, search, pages, help. */
 import { toast } from "../app/toasts.js";
 import * as list from "./list.js";
+import { openNotes, readNext } from "./reading.js";
 
 const current = () => document.querySelector("tr.is-current");
 const link = (row) => row.querySelector("a[href]");
@@ -41,6 +42,7 @@ function step(by) {
 }
 
 function nextUnread() {
+  if (list.element("next-unread")) return void readNext();
   const all = list.allRows();
   const after = all.indexOf(current()) + 1;
   const row = [...all.slice(after), ...all.slice(0, after)].find(
@@ -66,6 +68,13 @@ function complete() {
   return toast("Only technicians and administrators of the site say that a study is complete.");
 }
 
+/** The notes of the marked study. */
+function notes() {
+  const row = current();
+  if (row) openNotes(row);
+  else toast("Choose a study first, with the arrow keys.");
+}
+
 const press = (selector) => document.querySelector(selector)?.click();
 const help = () => list.element("keys").showModal();
 
@@ -79,6 +88,7 @@ const KEYS = {
   "/": toSearch,
   r: nextUnread,
   c: complete,
+  t: notes,
   n: () => list.refresh(),
   "[": () => press("#list-foot a[rel=prev]"),
   "]": () => press("#list-foot a[rel=next]"),

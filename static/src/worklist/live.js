@@ -1,4 +1,5 @@
 /** Events from the socket become rows; what was missed becomes a fresh list. */
+import { tellLost } from "../reading/lost.js";
 import * as list from "./list.js";
 import * as rows from "./rows.js";
 import { scannerEvent } from "./scanner.js";
@@ -89,6 +90,7 @@ function onMessage(message) {
   } else if (message.seq != null && message.site != null) {
     tracker.saw(message.site, message.seq);
     scannerEvent(message);
+    tellLost(message);
   }
 }
 

@@ -28,9 +28,17 @@ export function cameUnderPointer(row) {
   return performance.now() - Number(row.dataset.cameUnder ?? -1e9) < 500;
 }
 
+/** How the link or button of a row that has the focus is found in a newer row. */
+function placeOfFocus(row) {
+  const active = row.contains(document.activeElement) && document.activeElement;
+  if (!active) return null;
+  const kind = ["complete", "notes", "read"].find((name) => name in active.dataset);
+  return kind ? `[data-${kind}]` : "a";
+}
+
 /** Puts a newer row in the place of the one shown; focus and mark stay. */
 function replace(old, fresh) {
-  const focused = old.contains(document.activeElement) && document.activeElement.tagName;
+  const focused = placeOfFocus(old);
   const changed = old.textContent !== fresh.textContent;
   const current = old.classList.contains("is-current");
   fresh.classList.toggle("is-current", current);
