@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,10 @@ PASTE = """([selector, html, text]) => {
 @pytest.fixture
 def make(portal: Portal, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
     """`make("Name^First", "ID-1")`: a CT of three images; its id, and the facts of an image."""
-    seeds = iter(range(int.from_bytes(tmp_path.name.encode()[-3:]), 2**31, 7919))
-
     def upload(name: str, patient_id: str, **fields: Any) -> dict[str, Any]:
         folder = tmp_path / patient_id
         files = synth.ct_series(
-            folder, slices=3, size=128, seed=next(seeds), patient_name=name, patient_id=patient_id
+            folder, slices=3, size=128, seed=uuid.uuid4().int % 2**31, patient_name=name, patient_id=patient_id
         )
         for path in files:
             dataset = dcmread(path)
@@ -168,7 +167,7 @@ def test_the_session_ends_while_somebody_types(
     write(page, portal, study, window=True)
     elsewhere = page.context.new_page()
     elsewhere.goto(portal.stack.base_url)
-    elsewhere.locator("details.menu summary").click()
+    elsewhere.locator(".topbar-end details.menu summary").click()
     elsewhere.get_by_role("button", name="Log out").click()
     elsewhere.wait_for_url("**/login/**")
     type_into(page, FINDINGS, "Typed after the end.")
@@ -357,6 +356,7 @@ def test_windows_switch_patient_together_or_not_at_all(
     # The other patient's images: the report window follows.
     page.goto(f"{portal.stack.base_url}/studies/{second}/view/")
     report.wait_for_url(f"**/reports/{second}/write/", timeout=60_000)
+    report.bring_to_front()
     report.get_by_role("button", name="Write the report").click()
     report.locator(FINDINGS).wait_for(timeout=60_000)
     # With text that cannot be saved it stays, and both say so.
@@ -364,6 +364,7 @@ def test_windows_switch_patient_together_or_not_at_all(
     type_into(report, FINDINGS, "Not saved yet.")
     report.keyboard.press("Control+s")
     report.locator("[data-notice=offline]").wait_for()
+    page.bring_to_front()
     page.goto(f"{portal.stack.base_url}/studies/{first}/view/")
     page.get_by_role("dialog", name="The other window stays with another patient").wait_for(
         timeout=60_000
@@ -375,6 +376,7 @@ def test_windows_switch_patient_together_or_not_at_all(
     assert "Second, Sol" in mismatch.inner_text()
     page.get_by_role("link", name="Back to that patient").click()
     page.wait_for_url(f"**/studies/{second}/view/")
+    report.bring_to_front()
     report.unroute("**/api/reports/*/draft/")
     report.get_by_role("button", name="Try again").click()
     saved(report)
