@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,18 @@ PASTE = """([selector, html, text]) => {
 
 
 @pytest.fixture
-def make(portal: Portal, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+def make(portal: Portal, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """`make("Name^First", "ID-1")`: a CT of three images; its id, and the facts of an image."""
+
     def upload(name: str, patient_id: str, **fields: Any) -> dict[str, Any]:
         folder = tmp_path / patient_id
         files = synth.ct_series(
-            folder, slices=3, size=128, seed=uuid.uuid4().int % 2**31, patient_name=name, patient_id=patient_id
+            folder,
+            slices=3,
+            size=128,
+            seed=uuid.uuid4().int % 2**31,
+            patient_name=name,
+            patient_id=patient_id,
         )
         for path in files:
             dataset = dcmread(path)
@@ -52,7 +58,7 @@ def make(portal: Portal, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any
         spacing = [float(one) for one in dataset.PixelSpacing]
         return {"uid": uid, "spacing": spacing, "id": study_id(portal, uid)}
 
-    yield upload
+    return upload
 
 
 def study_id(portal: Portal, uid: str) -> int:
@@ -261,7 +267,10 @@ def test_template_normal_fields_and_keys(
     # Tab goes through every field and text, and comes back.
     page.locator("#report-sections :is(input, select, .section-text)").first.focus()
     total = page.locator("#report-sections :is(input, select, .section-text)").count()
-    where = "() => document.activeElement.id || document.activeElement.ariaLabel || document.activeElement.closest('section').dataset.section"
+    where = """() => {
+      const { activeElement } = document;
+      return activeElement.id || activeElement.getAttribute("aria-labelledby");
+    }"""
     seen = [page.evaluate(where)]
     for _ in range(total - 1):
         page.keyboard.press("Tab")

@@ -129,7 +129,12 @@ def test_a_colleague_may_remove_but_not_change(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_id_of_another_study_changes_nothing(
-    logged_in: Any, radiologist: Any, site: Any, study: Any, image: Instance, make_study: Any,
+    logged_in: Any,
+    radiologist: Any,
+    site: Any,
+    study: Any,
+    image: Instance,
+    make_study: Any,
     kind: str,
 ) -> None:
     client, key, other = logged_in(radiologist), uuid.uuid4(), make_study(site)
@@ -191,9 +196,7 @@ def test_numbers_that_are_none(
         assert answer.status_code == 400, answer.content
 
 
-def test_a_body_that_is_none(
-    logged_in: Any, radiologist: Any, study: Any, image: Instance
-) -> None:
+def test_a_body_that_is_none(logged_in: Any, radiologist: Any, study: Any, image: Instance) -> None:
     client = logged_in(radiologist)
     for text in ("[]", "null", "{", '"x"'):
         answer = client.put(path(study, "measurements", uuid.uuid4()), text, JSON)
