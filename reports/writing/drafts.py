@@ -140,7 +140,8 @@ def open_draft(
 def beginning(study: Study, who: User) -> dict[str, Any]:
     """What a new draft says: the best template for the study, or the empty sections."""
     best = next(iter(choice.choose(study, who)), None)
-    version = newest_version(best) if best is not None and best.fits else None
+    fits = best is not None and getattr(best, "fits", False)
+    version = newest_version(best) if best is not None and fits else None
     if version is not None:
         return starting.start(version, inserts.facts(study, version.template.language))
     title = characters.line(study.study_description) or study.modalities
