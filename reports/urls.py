@@ -55,6 +55,11 @@ urlpatterns += [
     path("reports/<int:pk>/write/", writing.write, name="write-report"),
     path("reports/logged-in/", writing.logged_in, name="report-logged-in"),
     path("api/studies/<int:pk>/report/", drafts.StudyReportView.as_view(), name="study-report"),
+    path(
+        "api/studies/<int:pk>/report/material/",
+        drafts.MaterialView.as_view(),
+        name="report-material",
+    ),
     path("api/reports/<int:pk>/draft/", drafts.DraftView.as_view(), name="report-draft"),
 ]
 

@@ -6,8 +6,8 @@ from django.urls import path
 
 from studies.api_schema import SchemaView
 from studies.views import (
-    annotations,
     arrival,
+    marks,
     order_api,
     quarantine,
     reading,
@@ -58,22 +58,22 @@ urlpatterns = [
     path("api/orthanc/webhook/", OrthancWebhookView.as_view(), name="orthanc-webhook"),
     path(
         "api/studies/<int:pk>/measurements/",
-        annotations.MeasurementListView.as_view(),
+        marks.MeasurementListView.as_view(),
         name="measurements",
     ),
     path(
         "api/studies/<int:pk>/measurements/<uuid:annotation>/",
-        annotations.MeasurementView.as_view(),
+        marks.MeasurementView.as_view(),
         name="measurement",
     ),
     path(
         "api/studies/<int:pk>/key-images/",
-        annotations.KeyImageListView.as_view(),
+        marks.KeyImageListView.as_view(),
         name="key-images",
     ),
     path(
         "api/studies/<int:pk>/key-images/<uuid:annotation>/",
-        annotations.KeyImageView.as_view(),
+        marks.KeyImageView.as_view(),
         name="key-image",
     ),
 ]

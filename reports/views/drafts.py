@@ -18,7 +18,9 @@ from pacs.accounts.principal import Principal
 from pacs.audit import record_read
 from reports.errors import ReportError
 from reports.models import Report, ReportState
+from reports.views import templates_api
 from reports.writing import drafts
+from reports.writing.material import insertable
 from reports.writing.state import state_of
 from studies.models import Study
 from studies.views.problems import (
@@ -150,6 +152,37 @@ class StudyReportView(APIView):
         if report is not None:
             record_read("report.read", actor=user, study=study, **origin(request))
         return Response(state_of(study, report, user, who))
+
+
+class Fact(serializers.Serializer[Any]):
+    label = serializers.CharField()  # type: ignore[assignment]
+    text = serializers.CharField()
+
+
+class Material(serializers.Serializer[Any]):
+    """What the editor of a study's report works with, in one answer."""
+
+    templates = templates_api.TemplateRow(many=True)
+    macros = templates_api.MacroRow(many=True)
+    facts = Fact(many=True)
+
+
+class MaterialView(APIView):
+    """`GET /api/studies/<id>/report/material/`: templates, the best first, macros and facts."""
+
+    permission_classes = (IsMember,)
+
+    @extend_schema(operation_id="report_material", responses={200: Material, **COMMON})
+    def get(self, request: Request, pk: int) -> Response:
+        _, who = asking(request)
+        study = whole_study(pk, who)
+        return Response(
+            {
+                "templates": templates_api.template_rows(study, who),
+                "macros": templates_api.macro_rows(study, who),
+                "facts": insertable(study),
+            }
+        )
 
 
 class DraftView(APIView):

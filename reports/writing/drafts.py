@@ -20,6 +20,9 @@ from reports.errors import NotAllowed, Refused, ReportError, Stale
 from reports.managers import OfStudyQuerySet
 from reports.models import Report, ReportState
 from reports.permissions import may_write
+from reports.templating import choice, inserts, starting
+from reports.templating.services import newest_version
+from reports.writing import characters
 from reports.writing.cleaning import clean_document
 from studies.models import ReadingState, Study
 from studies.reading import services as reading
@@ -136,7 +139,13 @@ def open_draft(
 
 def beginning(study: Study, who: User) -> dict[str, Any]:
     """What a new draft says: the best template for the study, or the empty sections."""
-    return document.empty(title=study.study_description or study.modalities)
+    best = next(iter(choice.choose(study, who)), None)
+    fits = best is not None and getattr(best, "fits", False)
+    version = newest_version(best) if best is not None and fits else None
+    if version is not None:
+        return starting.start(version, inserts.facts(study, version.template.language))
+    title = characters.line(study.study_description) or study.modalities
+    return clean_document(document.empty(title=title[:200]))
 
 
 def save(

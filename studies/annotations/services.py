@@ -213,7 +213,8 @@ def _values(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise BadAnnotation(f"At most {MAX_VALUES} values.")
     kept = []
     for each in values:
-        name, value, unit = each.get("name"), each.get("value"), each.get("unit", "")
+        name, unit = each.get("name"), each.get("unit", "")
+        value: Any = each.get("value")
         if not (isinstance(name, str) and name.isidentifier() and len(name) <= 24):
             raise BadAnnotation("A value has a name.")
         if unit not in UNITS or not _sane(value):

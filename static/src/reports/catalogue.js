@@ -20,7 +20,10 @@ export function createCatalogue(studyId) {
     async template(id, version) {
       const key = `${id}/${version}`;
       if (!bodies.has(key)) {
-        const { kind, data } = await ask("GET", `/api/report-templates/${id}/versions/${version}/`);
+        const { kind, data } = await ask(
+          "GET",
+          `/api/report-templates/${id}/versions/${version}/?study=${studyId}`,
+        );
         if (kind !== "ok") return undefined;
         bodies.set(key, data);
       }

@@ -5,7 +5,7 @@ import { differences, merged } from "./merging.js";
 
 /** Markup as nodes: parsed in a document that runs nothing, and the server has cleaned it. */
 function shownText(section) {
-  const box = make("div", { className: "conflict-text", dir: "auto" });
+  const box = make("div", { className: "conflict-text", dir: "auto", tabindex: "0" });
   const fields = (section?.fields ?? []).filter(({ value }) => value !== null && value !== "");
   for (const { label, key, value, unit } of fields) {
     box.append(make("p", { className: "muted", text: `${label || key}: ${value} ${unit ?? ""}` }));

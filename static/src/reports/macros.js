@@ -2,11 +2,9 @@
 import { Extension } from "@tiptap/core";
 import { DOMParser, Fragment, Slice } from "@tiptap/pm/model";
 import { closeHistory } from "@tiptap/pm/history";
-import { Plugin, PluginKey } from "@tiptap/pm/state";
+import { Plugin } from "@tiptap/pm/state";
 
 import { isInline, typed } from "./expansion.js";
-
-const key = new PluginKey("macros");
 
 /** Markup as a slice; parsed in a document that loads and runs nothing. */
 export function sliceOf(schema, html) {
@@ -26,21 +24,6 @@ export function macroExtension(where) {
     addProseMirrorPlugins() {
       return [
         new Plugin({
-          key,
-          state: {
-            init: () => ({ expanded: "", declined: "" }),
-            apply(transaction, value) {
-              const expanded = transaction.getMeta(key);
-              if (expanded !== undefined) return { expanded, declined: "" };
-              const history = transaction.getMeta("history$");
-              // Undone at once: the person wants the abbreviation itself.
-              if (history && !history.redo && value.expanded) {
-                return { expanded: "", declined: value.expanded };
-              }
-              if (!transaction.docChanged) return value;
-              return { expanded: "", declined: value.declined };
-            },
-          },
           props: {
             handleTextInput(view, from, to, text) {
               if (!/[ \u00a0]$/.test(text)) return false;
@@ -50,17 +33,13 @@ export function macroExtension(where) {
               const before = $from.parent.textBetween(0, $from.parentOffset, undefined, "\ufffc");
               const found = typed(before + text, macros, place);
               if (!found) return false;
-              const { abbreviation, html } = found.macro;
-              if (key.getState(state).declined === abbreviation) {
-                view.dispatch(state.tr.setMeta(key, ""));
-                return false;
-              }
+              const { html } = found.macro;
               // First what was typed, as a step of its own: undo comes back to it.
               view.dispatch(state.tr.insertText(text, from, to));
               const end = from + text.length;
               const start = end - found.length;
               const slice = sliceOf(view.state.schema, html);
-              const expansion = closeHistory(view.state.tr).setMeta(key, abbreviation);
+              const expansion = closeHistory(view.state.tr);
               if (slice.openStart === 0 && slice.content.firstChild?.isInline) {
                 const space = view.state.schema.text(" ");
                 const inline = new Slice(slice.content.append(Fragment.from(space)), 0, 0);

@@ -318,8 +318,17 @@ export function createPanel({ role, annotations, show, toImages }) {
     offerDictation();
   }
 
+  /** One after the other: an answer never meets a form that is being built. */
+  let turns = Promise.resolve();
+  function inTurn(job) {
+    turns = turns.then(job, job);
+    return turns;
+  }
+
   /** Looks how the report stands. With `force`, what is in this tab gives way. */
-  async function load({ force = false } = {}) {
+  const load = (options) => inTurn(() => loadNow(options));
+
+  async function loadNow({ force = false } = {}) {
     if (elsewhere && !force) return;
     if (form.isEditable && autosave.isDirty() && !force) {
       await autosave.flush();
@@ -354,8 +363,9 @@ export function createPanel({ role, annotations, show, toImages }) {
   }
 
   /** Becomes the writer, where nobody else is. */
-  async function open() {
-    notices.clear("elsewhere");
+  const open = () => inTurn(openNow);
+
+  async function openNow() {
     const button = byId("report-start-button");
     button.setAttribute("aria-busy", "true");
     elsewhere = false;
@@ -365,7 +375,7 @@ export function createPanel({ role, annotations, show, toImages }) {
     if (kind !== "ok") return;
     state = undefined;
     await apply(data);
-    if (form.isEditable) form.focus();
+    if (form.isEditable && !document.querySelector("dialog[open]")) form.focus();
   }
 
   /** Once a window: how the report stands, and what was left on the images. */

@@ -27,6 +27,8 @@ export function createSection(
   place,
   { key, html, labelledBy, language, editable, where, onChange, say },
 ) {
+  // Where nobody has put the cursor yet, text is added at the end.
+  let used = false;
   const editor = new Editor({
     element: place,
     injectCSS: false,
@@ -75,6 +77,9 @@ export function createSection(
       // No picture, no file, nothing from elsewhere dropped into a report.
       handleDrop: (view, event) => Boolean(event.dataTransfer?.files?.length),
     },
+    onFocus: () => {
+      used = true;
+    },
     onUpdate: () => onChange(),
   });
 
@@ -99,14 +104,22 @@ export function createSection(
     },
     /** Puts text where the cursor is; with a space before it where a word stands. */
     insert(text) {
+      if (!used) editor.commands.setTextSelection(editor.state.doc.content.size);
       const { state } = editor;
       const { from, to, $from } = state.selection;
       const before = $from.parent.textBetween(
         Math.max(0, $from.parentOffset - 1),
         $from.parentOffset,
       );
-      const gap = before && !/[\s(]/.test(before) ? " " : "";
-      editor.view.dispatch(state.tr.insertText(`${gap}${text}`, from, to).scrollIntoView());
+      const after = $from.parent.textBetween(
+        $from.parentOffset,
+        Math.min($from.parent.content.size, $from.parentOffset + 1),
+      );
+      const lead = before && !/[\s(]/.test(before) ? " " : "";
+      const trail = /[\p{L}\p{N}(]/u.test(after) ? " " : "";
+      editor.view.dispatch(
+        state.tr.insertText(`${lead}${text}${trail}`, from, to).scrollIntoView(),
+      );
       onChange();
     },
     setLanguage(next) {

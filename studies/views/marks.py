@@ -53,7 +53,9 @@ class MeasurementBody(PlaceOnImage):
         max_length=services.MAX_POINTS,
     )
     values = Value(many=True)  # type: ignore[assignment]
-    label = serializers.CharField(max_length=120, allow_blank=True, default="")
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=120, allow_blank=True, default=""
+    )
     at_detector = serializers.BooleanField(default=False)
 
 
