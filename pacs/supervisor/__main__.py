@@ -85,7 +85,6 @@ class Supervisor:
             await self.manage("collectstatic", "--noinput", "--verbosity", "0")
             stamp.write_text(fingerprint, encoding="ascii")
         await self.manage("setup_local")
-        await self.manage("load_report_templates", "--verbosity", "0")
 
     def prepare_orthanc(self) -> list[str]:
         """Write Orthanc's configuration; its command, or nothing where it is not installed."""

@@ -67,7 +67,7 @@ class FieldBody(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=["choice", "number", "text"])
     unit = serializers.CharField(allow_blank=True)
     choices = serializers.ListField(child=serializers.CharField())
-    default = serializers.JSONField(allow_null=True)
+    default = serializers.JSONField()
     required = serializers.BooleanField()  # type: ignore[assignment]
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
@@ -128,7 +128,7 @@ def named_study(request: Request) -> Study:
     """The study that the query names, in the audit trail as read. 400 where it names none."""
     text = request.query_params.get("study", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise exceptions.ValidationError("Say which study: ?study=<id>.")
+        raise exceptions.ParseError("Say which study: ?study=<id>.")
     study = study_of(request, int(text))
     # Facts of the patient go out with the texts.
     record_read("study.facts", actor=request.user, study=study, **origin(request))
@@ -217,7 +217,7 @@ class TemplateStartView(APIView):
     def get(self, request: Request, pk: int) -> Response:
         normal = request.query_params.get("normal", "0")
         if normal not in ("0", "1"):
-            raise exceptions.ValidationError("`normal` is 0 or 1.")
+            raise exceptions.ParseError("`normal` is 0 or 1.")
         study = named_study(request)
         template = next(
             (one for one in choice.choose(study, principal(request)) if one.pk == pk), None
