@@ -1,6 +1,5 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
-import { tellLost } from "../reading/lost.js";
 import { watchReading } from "../reading/viewer.js";
 import { watchSendDialog } from "../sends/dialog.js";
 import { createCine } from "./cine.js";
@@ -323,11 +322,15 @@ rendererReady().catch(() => {});
 watchSession();
 watchSendDialog(byId("send"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
-watchReading({ study: state.study.id, notes: byId("notes"), isReading: state.isReading });
+const readingEvent = watchReading({
+  study: state.study.id,
+  notes: byId("notes"),
+  isReading: state.isReading,
+});
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,
   known: () => state.series,
   onLoad: refresh,
-  onEvent: tellLost,
+  onEvent: readingEvent,
 });
