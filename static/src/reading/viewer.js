@@ -1,26 +1,43 @@
-/** Reading in the viewer: its notes, and that the reader is at work. */
+/** Reading in the viewer: its notes, that the reader is at work, and that the study was taken away. */
+import { tellLost } from "./lost.js";
 import { watchNotesDialog } from "./notes.js";
 import { seen } from "./requests.js";
 
 const SEEN_EVERY = 60_000;
-const KINDS = ["keydown", "pointerdown", "pointermove", "wheel"];
+const LOST = "reading.lost";
 
-/** While a person works on the page of a study that they read, its claim does not run out. */
-function watchPresence(study) {
-  const options = { capture: true, passive: true };
+/**
+ * Starts reading on the page of a study; `isReading` says whether the person has claimed it.
+ *
+ * While the person works here the claim does not run out. Returns what is to be told of the page's
+ * events: it shows a loss, also one from before the socket was open.
+ */
+export function watchReading({ study, notes, isReading }) {
+  let reading = isReading;
   let saidAt = 0;
-  async function say(event) {
-    if (!event.isTrusted || Date.now() - saidAt < SEEN_EVERY) return;
+
+  function lose(message) {
+    if (message.study === study) reading = false;
+    tellLost(message);
+  }
+
+  async function say() {
+    if (!reading) return;
     saidAt = Date.now();
     const { status } = await seen(study);
-    // Another reads it now: nothing is kept any more.
-    if (status === 409) for (const kind of KINDS) document.removeEventListener(kind, say, options);
+    if (status === 409 && reading) lose({ type: LOST, study });
   }
-  for (const kind of KINDS) document.addEventListener(kind, say, options);
-}
 
-/** Starts reading on the page of a study; `isReading` says whether the person has claimed it. */
-export function watchReading({ study, notes, isReading }) {
   if (notes) watchNotesDialog(notes, () => study);
-  if (isReading) watchPresence(study);
+  for (const kind of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+    document.addEventListener(
+      kind,
+      (event) => event.isTrusted && Date.now() - saidAt >= SEEN_EVERY && say(),
+      { capture: true, passive: true },
+    );
+  }
+  return (message) => {
+    if (message.type === LOST) lose(message);
+    else if (message.type === "hello") say();
+  };
 }

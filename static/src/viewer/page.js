@@ -1,6 +1,5 @@
 import { watchSession } from "../app/session.js";
 import { watchDiscDialog } from "../disc/dialog.js";
-import { tellLost } from "../reading/lost.js";
 import { watchReading } from "../reading/viewer.js";
 import { createAnnotations } from "../reports/annotations.js";
 import { watchSendDialog } from "../sends/dialog.js";
@@ -365,11 +364,15 @@ reportSide.begin();
 watchSendDialog(byId("send"), state.study.id);
 watchAttachments(byId("attachments"), state.study.id);
 watchDiscDialog(byId("disc"), state.study.id);
-watchReading({ study: state.study.id, notes: byId("notes"), isReading: state.isReading });
+const readingEvent = watchReading({
+  study: state.study.id,
+  notes: byId("notes"),
+  isReading: state.isReading,
+});
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,
   known: () => state.series,
   onLoad: refresh,
-  onEvent: tellLost,
+  onEvent: readingEvent,
 });
