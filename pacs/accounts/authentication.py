@@ -45,7 +45,7 @@ class RememberedBearerAuthentication(BearerAuthentication):
     many times a second. What is revoked in this process counts at once.
     """
 
-    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+    def authenticate(self, request: Any) -> tuple[User, ApiToken] | None:
         header = request.META.get("HTTP_AUTHORIZATION", "")
         if not header:
             return None
