@@ -21,7 +21,7 @@ from agents.errors import NotConnected, NotPossible
 from agents.models import OPEN, WAITING, WITH_AGENT, Agent, AgentCommand, AgentState, CommandState
 from agents.printing import orders
 from agents.reporting.told import ended as tell_deliveries
-from pacs import audit
+from pacs import audit, statements
 
 # What a dead connection may still bring after the time to live, before a sent command expires.
 SENT_GRACE = timedelta(seconds=60)
@@ -30,6 +30,10 @@ LOST_AFTER = timedelta(hours=24)
 LOST = "lost"
 MAX_TTL = 7 * 24 * 3600
 MAX_WAITING = 1000
+_WAITING = (
+    f"SELECT count(*) FROM {AgentCommand._meta.db_table} WHERE agent_id = %s"  # noqa: S608
+    f" AND state IN ({', '.join(['%s'] * len(OPEN))})"
+)
 ENDS = {
     protocol.DONE: CommandState.DONE,
     protocol.FAILED: CommandState.FAILED,
@@ -106,7 +110,7 @@ def _require(agent: Agent, type: str, wait: bool) -> None:
         raise NotPossible("This agent cannot do this.")
     if not wait and not agent.is_online:
         raise NotConnected("Agent not connected")
-    if AgentCommand.objects.filter(agent=agent, state__in=OPEN).count() >= MAX_WAITING:
+    if statements.select(_WAITING, [agent.pk, *OPEN])[0][0] >= MAX_WAITING:
         raise NotPossible("Too many commands wait for this agent.")
 
 

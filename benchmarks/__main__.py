@@ -109,8 +109,11 @@ def measure_worklist(bench: Bench) -> Found:
 
 def measure_agents(bench: Bench) -> Found:
     agents.more_files()
-    return asyncio.run(agents.measure(Portal(bench.stack), 2000, 50)) | uploads.measure(
-        bench.folder / "uploads"
+    portal, folder = Portal(bench.stack), bench.folder / "uploads"
+    return (
+        asyncio.run(agents.measure(portal, 2000, 50))
+        | uploads.measure(folder)
+        | uploads.measure_portal(folder, portal)
     )
 
 

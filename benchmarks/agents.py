@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import http.client
 import json
-import os
 import resource
 import statistics
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from agents import protocol
+from benchmarks.cpu import busy
 from benchmarks.http import Row
 from tests.servers.portal import Portal
 from tests.servers.redis import RedisServer
@@ -102,12 +102,6 @@ def resident(pid: int) -> int:
     """Kilobytes of memory that the process holds."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
-
-
-def busy(pid: int) -> float:
-    """Seconds of processor time that the process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def post(portal: Portal, agent_id: int) -> tuple[str, float]:

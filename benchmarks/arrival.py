@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import threading
 import time
 from http.client import HTTPConnection
@@ -12,6 +13,7 @@ from pathlib import Path
 from pydicom import dcmread
 from websockets.asyncio.client import connect
 
+from benchmarks.cpu import busy
 from benchmarks.http import Row, Target, orthanc_target, portal_target
 from tests.servers.stack import Stack
 
@@ -49,6 +51,7 @@ def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     if not listener.ready.wait(10):
         raise RuntimeError("the socket does not open")
     stored = _FirstImage(stack)
+    before = _spent(stack)
     start = time.perf_counter()
     stack.storescu(files)
     sent = time.perf_counter()
@@ -56,7 +59,11 @@ def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     if not listener.done.wait(60):
         raise RuntimeError("the socket never showed the final count")
     first_stored = stored.result()
+    after = _spent(stack)
     return {
+        **{f"cpu_ms_{name}": (after[name] - before[name]) / count * 1000 for name in before},
+        # Each from its own first image to its last: what is not a question of the start.
+        "pace_ratio": (sent - first_stored) / (archived - listener.first),
         "orthanc_instances_per_s": count / (sent - start),
         "follower_instances_per_s": count / (archived - start),
         "follower_ratio": (sent - start) / (archived - start),
@@ -69,7 +76,10 @@ def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
 def keeping_up(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     """The same over a long study, where the seconds of beginning and end weigh less."""
     found = arrival(stack, token, files)
-    names = ("orthanc_instances_per_s", "follower_instances_per_s", "follower_ratio")
+    names = (
+        *("orthanc_instances_per_s", "follower_instances_per_s", "follower_ratio", "pace_ratio"),
+        *(name for name in found if name.startswith("cpu_ms_")),
+    )
     return {f"long_{name}": found[name] for name in names} | {"long_images": float(len(files))}
 
 
@@ -91,6 +101,15 @@ def catching_up(stack: Stack, token: str, files: list[Path]) -> dict[str, float]
         "orthanc_alone_instances_per_s": alone,
         "follower_alone_instances_per_s": rate_alone,
         "follower_alone_ratio": rate_alone / alone,
+    }
+
+
+def _spent(stack: Stack) -> dict[str, float]:
+    """Seconds of processor time by process."""
+    sender = resource.getrusage(resource.RUSAGE_CHILDREN)
+    names = ("orthanc", "follow", "worker", "web")
+    return {"storescu": sender.ru_utime + sender.ru_stime} | {
+        name: busy(stack.pid(name)) for name in names
     }
 
 
@@ -153,9 +172,22 @@ def table_rows(found: dict[str, float]) -> list[Row]:
                 f"{found[prefix + 'follower_instances_per_s']:.0f}/s",
                 f"{found[prefix + 'follower_ratio']:.2f}",
             ),
+            Row(
+                "each from its own first image to its last",
+                "",
+                "",
+                f"{found[prefix + 'pace_ratio']:.2f}",
+            ),
         ]
+    spent = {name: found[f"long_cpu_ms_{name}"] for name in ("storescu", "orthanc", "follow")}
+    others = found["long_cpu_ms_web"] + found["long_cpu_ms_worker"]
     return [
         *rows,
+        Row(
+            "processor time an image of those: storescu and Orthanc; follower, web and worker",
+            f"{spent['storescu']:.1f} + {spent['orthanc']:.1f} ms",
+            f"{spent['follow']:.1f} + {others:.1f} ms",
+        ),
         Row(
             "the same, Orthanc and follower each by itself",
             f"{found['orthanc_alone_instances_per_s']:.0f}/s",

@@ -1,4 +1,6 @@
-"""File storage that survives a power cut: written beside, fsynced, renamed into place."""
+"""File storage that survives a power cut: written beside, fsynced, renamed into place; and that of
+the browser's files.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from typing import Any
 
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
+from whitenoise.compress import Compressor
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 @deconstructible(path="pacs.storage.DurableFileSystemStorage")
@@ -70,3 +74,14 @@ class DurableFileSystemStorage(FileSystemStorage):
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+    """WhiteNoise's, with gzip alone.
+
+    It takes Brotli where some other package brings that, which makes a first start five times as
+    long for files that are a seventh smaller.
+    """
+
+    def create_compressor(self, **kwargs: Any) -> Compressor:
+        return super().create_compressor(**kwargs, use_brotli=False)

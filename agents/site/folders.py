@@ -385,7 +385,7 @@ class Folder:
                 await asyncio.sleep(2.0)
         self._seen = max(self._seen - len(entries), 0)
         self._busy.difference_update(_path(each) for each in entries)
-        moved = [await asyncio.to_thread(self._put_away, each) for each in entries]
+        moved = await asyncio.to_thread(lambda: [self._put_away(each) for each in entries])
         changed = [after for before, after in zip(entries, moved, strict=True) if before != after]
         if changed:
             with contextlib.suppress(sqlite3.Error):

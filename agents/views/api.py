@@ -27,6 +27,7 @@ from agents.views.serializers import (
 )
 from pacs import audit
 from pacs.accounts.addresses import client_address
+from pacs.accounts.authentication import RememberedBearerAuthentication, SessionAuthentication
 from pacs.accounts.permissions import origin, principal
 from pacs.accounts.principal import Principal
 from pacs.audit import record_read
@@ -44,6 +45,10 @@ SHOWN = 200
 enrolments_refused = RateLimit(10, 15 * 60)
 HIDDEN: dict[int, Any] = {401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND}
 CONFLICT = OpenApiResponse(Detail, "The state of the agent or the command does not allow this.")
+# Programs give commands many times a second, and ask how far they are.
+REMEMBERED: Any = (RememberedBearerAuthentication, SessionAuthentication)
+# Made once: a serializer copies all its fields anew. These hold nothing of a request.
+command_form, wanted_form, short_form = CommandSerializer(), WantedCommand(), ShortCommand()
 NOT_JSON = OpenApiResponse(Detail, "The body is not JSON.")
 
 
@@ -128,6 +133,7 @@ class CommandListView(APIView):
     404 hidden, or not connected with `"wait": false`; 409 by the state of the agent.
     """
 
+    authentication_classes = REMEMBERED
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "post", "head", "options")
 
@@ -163,19 +169,18 @@ class CommandListView(APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         agent = _agent(request, pk)
-        wanted = WantedCommand(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        asked = wanted.validated_data
+        asked = wanted_form.run_validation(request.data)
         try:
             command, is_new = _queue(request, agent, **asked)
         except NotConnected as error:
             return _problem(404, str(error))
-        return Response(CommandSerializer(command).data, status=201 if is_new else 200)
+        return Response(command_form.to_representation(command), status=201 if is_new else 200)
 
 
 class CommandView(APIView):
     """`GET /api/agents/{id}/commands/{cid}/`."""
 
+    authentication_classes = REMEMBERED
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "head", "options")
 
@@ -185,7 +190,7 @@ class CommandView(APIView):
     def get(self, request: Request, pk: int, cid: int) -> Response:
         command = _command(request, pk, cid)
         _read(request, command.agent)
-        return Response(CommandSerializer(command).data)
+        return Response(command_form.to_representation(command))
 
 
 class CancelView(APIView):
@@ -208,7 +213,7 @@ class CancelView(APIView):
             commands.cancel(command, actor=request.user, **origin(request))
         except NotPossible as error:
             raise Conflict(str(error)) from error
-        return Response(CommandSerializer(command).data)
+        return Response(command_form.to_representation(command))
 
 
 class ShortFormView(APIView):
@@ -217,6 +222,7 @@ class ShortFormView(APIView):
     `{"success": true, "commandId": ..., "command": {...}}`, or `{"error": ...}`.
     """
 
+    authentication_classes = REMEMBERED
     permission_classes = (SeesAgents,)
     http_method_names = ("post", "options")
 
@@ -240,9 +246,7 @@ class ShortFormView(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        wanted = ShortCommand(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        asked = wanted.validated_data
+        asked = short_form.run_validation(request.data)
         agent = Agent.objects.visible_to(principal(request)).filter(pk=asked["agentId"]).first()
         if agent is None:
             return _problem(404, "There is no such agent.")
@@ -267,7 +271,7 @@ class ShortFormView(APIView):
             "success": True,
             "commandId": command.pk,
             "state": command.state,
-            "command": CommandSerializer(command).data,
+            "command": command_form.to_representation(command),
         }
         return Response(answer, status=201 if is_new else 200)
 

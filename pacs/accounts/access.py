@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import auth
@@ -18,11 +18,15 @@ from pacs.accounts import sessions
 from pacs.accounts.credentials import token_secret, use
 from pacs.accounts.principal import Principal, principal_of
 
+if TYPE_CHECKING:
+    from pacs.accounts.models import ApiToken
+
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 4096
 
 _lock = threading.Lock()
 _cache: dict[str, tuple[float, Principal]] = {}
+_tokens: dict[str, tuple[float, ApiToken, Principal]] = {}
 _generation = 0
 
 
@@ -119,6 +123,31 @@ def cached_principal(headers: Mapping[str, str], cookies: Mapping[str, str]) -> 
     return principal
 
 
+def cached_token(secret: str) -> tuple[ApiToken, Principal] | None:
+    """The usable token of this secret with its user, and the principal; believed as above.
+
+    Many threads share what comes back: to be read only.
+    """
+    key = hashlib.sha256(secret.encode()).hexdigest()
+    now = time.monotonic()
+    with _lock:
+        entry = _tokens.get(key)
+        if entry is not None and entry[0] > now:
+            return entry[1], entry[2]
+        generation = _generation
+    token = use(secret)
+    if token is None:
+        return None
+    principal = principal_of(token.user, token=token)
+    left = token.expires_at.timestamp() - time.time()
+    with _lock:
+        if generation == _generation:
+            if len(_tokens) >= CACHE_SIZE:
+                _tokens.clear()
+            _tokens[key] = (now + min(CACHE_SECONDS, left), token, principal)
+    return token, principal
+
+
 def epoch() -> int:
     """Changes whenever a principal that was read earlier must not be believed any more."""
     return _generation
@@ -130,3 +159,4 @@ def drop_cache() -> None:
     with _lock:
         _generation += 1
         _cache.clear()
+        _tokens.clear()

@@ -74,10 +74,10 @@ class Supervisor:
 
     async def prepare(self) -> None:
         """Bring database, static files and the local rows up to date."""
-        migrate = ["migrate", "--noinput", "--verbosity", "0"]
-        await self.manage(*migrate)
+        quietly = ["--noinput", "--verbosity", "0"]
+        await self.manage("migrate", *quietly)
         if not self.variables.get("REDIS_URL"):  # then the channel layer has its own SQLite file
-            await self.manage(*migrate, "--database", "channels")
+            await self.manage("migrate", "channels_lite", *quietly, "--database", "channels")
         stamp = self.environment.run_dir / "static.stamp"
         fingerprint = static_fingerprint()
         known = stamp.read_text(encoding="ascii") if stamp.exists() else ""

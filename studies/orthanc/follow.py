@@ -42,6 +42,7 @@ BATCH = 64
 COMMIT_EVERY = 0.12
 LINGER = 1.5
 POLL = 0.08
+CONTACT_STEP = timedelta(seconds=2)
 POLL_BUSY = 0.02
 BACKOFF = (5, 5, 10, 20, 30, 60)
 
@@ -123,6 +124,7 @@ class Slice:
         self.reached: Change | None = None
         self.position = self.server.cursor
         self.mark = self.server.cursor_mark
+        self.remote_last = self.server.remote_last
 
     def run(self) -> Outcome:
         """Pages until there is nothing new, or the slice is over."""
@@ -180,21 +182,18 @@ class Slice:
             self.server.cursor = self.server.prior_until = 0
             self.position, self.mark = 0, ""
             return self._page() if page.last else Page((), page.last, True)
-        if self.server.failures or self.server.last_error:
+        self.remote_last = max(page.last, self.server.cursor)
+        was_ill = bool(self.server.failures or self.server.last_error)
+        contact, now = self.server.last_contact_at, timezone.now()
+        if contact is None or now - contact > CONTACT_STEP or was_ill:
             self.server.failures, self.server.last_error = 0, ""
-        now = timezone.now()
-        if (
-            self.server.last_contact_at is None
-            or now - self.server.last_contact_at > timedelta(seconds=2)
-            or page.changes
-        ):
             self.server.last_contact_at = now
             self.lease.update(
                 last_contact_at=now,
                 last_error="",
                 failures=0,
                 next_attempt_at=None,
-                remote_last=max(page.last, self.server.cursor),
+                remote_last=self.remote_last,
             )
         return page
 
@@ -281,14 +280,28 @@ class Slice:
             payload.close()
 
     def _flush(self) -> None:
-        """Commit what is ready and move the cursor over it."""
+        """Commit what is ready and move the cursor over it, in one transaction.
+
+        Where another follower has taken over, none of it is written: the other will.
+        """
         reached, ready = self.reached, self.ready
         if reached is None:
             return
         self.reached, self.ready = None, []
-        results = ingest.commit(ready, as_prior=self._is_prior(reached.seq))
-        self.outcome.stored += sum(result.outcome == "stored" for result in results)
-        self.lease.update(cursor=reached.seq, cursor_mark=reached.mark)
+
+        def move() -> None:
+            self.lease.update(
+                cursor=reached.seq,
+                cursor_mark=reached.mark,
+                remote_last=max(self.remote_last, reached.seq),
+            )
+
+        if ready:
+            prior = self._is_prior(reached.seq)
+            results = ingest.commit(ready, as_prior=prior, also=move)
+            self.outcome.stored += sum(result.outcome == "stored" for result in results)
+        else:
+            move()
         self.server.cursor, self.server.cursor_mark = reached.seq, reached.mark
         self.committed = monotonic()
 

@@ -6,7 +6,7 @@ in many threads. `commit` writes the rows of a batch in one transaction, in orde
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -180,13 +180,15 @@ def commit(
     as_prior: bool = False,
     address: str = "",
     session_key: str = "",
+    also: Callable[[], None] | None = None,
 ) -> list[StoreResult]:
     """Write the rows of a batch, all of one site, in order. One transaction, one event a study.
 
     Files first: when the first row is written, every file and its name are on the disk.
 
     `as_prior`: studies that are new with this batch need no reading. `actor`, `address` and
-    `session_key` are for the audit trail.
+    `session_key` are for the audit trail. `also` is done last in the transaction: what it raises
+    undoes it.
     """
     if not prepared:
         return []
@@ -201,7 +203,10 @@ def commit(
                     address=address,
                     session_key=session_key,
                 )
-                return batch.write(prepared)
+                results = batch.write(prepared)
+                if also is not None:
+                    also()
+                return results
         except IntegrityError:
             # Another process stored one of these at the same moment: look again.
             if attempt == COMMIT_ATTEMPTS - 1:

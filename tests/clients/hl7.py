@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from agents.site.hl7.framing import END, framed
+from tests.clients import node
 from tests.clients.packages import CACHE, PACKAGES, package
-from tests.servers.child import ChildServer, require
+from tests.servers.child import ChildServer
 from tests.servers.ports import free_port, wait_until
 
 NAMES = ("simple-hl7", "moment", "utils-merge", "watch")
@@ -64,13 +64,13 @@ def _environment() -> dict[str, str]:
         if not link.exists():
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 link.symlink_to(package(full))
-    return {**os.environ, "NODE_PATH": str(modules)}
+    return node.environment(NODE_PATH=str(modules))
 
 
 def send(port: int, *texts: str) -> list[list[str]]:
     """Send messages one after another: MSA-1, MSA-2 and MSA-3 of each acknowledgement."""
     done = subprocess.run(
-        [require("node"), "-e", SEND, str(port)],
+        [node.program("node"), "-e", SEND, str(port)],
         input=json.dumps(texts),
         capture_output=True,
         text=True,
@@ -97,7 +97,7 @@ class Receiver:
         self.stop()
 
     def start(self) -> None:
-        self.child.launch([require("node"), "-e", RECEIVE, str(self.port)], env=_environment())
+        self.child.launch([node.program("node"), "-e", RECEIVE, str(self.port)], env=_environment())
         wait_until(self._listens, 30, "simple-hl7 listens")
 
     def stop(self) -> None:

@@ -14,6 +14,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from tests.clients import node
+
 CACHE = Path(__file__).resolve().parents[2] / "var" / "test-clients"
 PACKAGES = {
     "@ohif/app@3.13.2": (
@@ -45,7 +47,8 @@ def package(name: str) -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as made:
         done = subprocess.run(
-            ["npm", "pack", "--silent", "--pack-destination", made, name],
+            [node.program("npm"), "pack", "--silent", "--pack-destination", made, name],
+            env=node.environment(),
             capture_output=True,
             text=True,
             timeout=300,

@@ -5,123 +5,20 @@ Each ends stored, as a no-op, or in quarantine with a reason; worker and web sta
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import zlib
+import warnings
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
-from pydicom.data import get_testdata_file
-from pydicom.sequence import Sequence
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    generate_uid,
-)
+from pydicom import dcmread
+from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
-from tests.servers.orthanc import OrthancServer
-from tests.servers.portal import Portal
+from tests.dicom.hostile import REFUSED, fresh, written
+from tests.servers.portal import Portal, wait
 
 pytestmark = pytest.mark.integration
-
-
-def fresh(name: str = "CT_small.dcm", **values: object) -> Dataset:
-    """A real file under new UIDs."""
-    dataset = dcmread(get_testdata_file(name))
-    dataset.StudyInstanceUID = generate_uid()
-    dataset.SeriesInstanceUID = generate_uid()
-    dataset.SOPInstanceUID = generate_uid()
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    return dataset
-
-
-def written(dataset: Dataset, **options: object) -> bytes:
-    buffer = BytesIO()
-    dataset.save_as(buffer, **options)
-    return buffer.getvalue()
-
-
-def nested(depth: int) -> bytes:
-    dataset = fresh()
-    inner = Dataset()
-    inner.PatientComments = "innermost"
-    for _ in range(depth):
-        outer = Dataset()
-        outer.ReferencedStudySequence = Sequence([inner])
-        inner = outer
-    dataset.update(inner)
-    import sys
-
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(100_000)
-    try:
-        return written(dataset)
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-def deflate_bomb() -> bytes:
-    dataset = fresh()
-    del dataset.PixelData
-    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    plain = written(dataset)
-    meta_end = 144 + int.from_bytes(plain[140:144], "little")
-    body = zlib.decompress(plain[meta_end:], -zlib.MAX_WBITS)
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    squeezed = packer.compress(body)
-    squeezed += packer.compress(b"\xe0\x7f\x10\x00OW\0\0" + (2**30).to_bytes(4, "little"))
-    zeros = bytes(2**20)
-    for _ in range(2**10):
-        squeezed += packer.compress(zeros)
-    return plain[:meta_end] + squeezed + packer.flush()
-
-
-def lying_length() -> bytes:
-    data = bytearray(written(fresh()))
-    at = data.index(b"\x10\x00\x20\x00LO")
-    data[at + 6 : at + 8] = (60_000).to_bytes(2, "little")
-    return bytes(data)
-
-
-def huge_claims() -> bytes:
-    return written(fresh(Rows=65535, Columns=65535, NumberOfFrames=999_999))
-
-
-def truncated() -> bytes:
-    return written(fresh())[:-5000]
-
-
-def short_pixels() -> bytes:
-    dataset = fresh()
-    dataset.PixelData = dataset.PixelData[:1000]
-    return written(dataset)
-
-
-def no_uids() -> bytes:
-    dataset = fresh()
-    dataset.StudyInstanceUID = "../../etc/passwd"
-    return written(dataset)
-
-
-REFUSED = {
-    "empty": lambda: b"",
-    "non-DICOM": lambda: b"%PDF-1.7 this is no image" * 100,
-    "DICM and 10 MB of zeros": lambda: bytes(128) + b"DICM" + bytes(10_000_000),
-    "deflate bomb of 1 GB": deflate_bomb,
-    "nested 50 deep": lambda: nested(50),
-    "nested 1,500 deep": lambda: nested(1500),
-    "lying length": lying_length,
-    "65535 x 65535 x 999,999 frames": huge_claims,
-    "truncated file": truncated,
-    "truncated pixels": short_pixels,
-    "UIDs that are no UIDs": no_uids,
-}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -155,8 +52,6 @@ def test_preambles_of_other_formats_are_harmless(portal: Portal, preamble: bytes
     ids=["markup", "path", "long", "sql"],
 )
 def test_hostile_text_is_only_text(portal: Portal, values: dict[str, str]) -> None:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = fresh(**values)
@@ -192,8 +87,6 @@ def test_other_content_under_the_same_uid_is_a_conflict(portal: Portal, tmp_path
     path = tmp_path / "conflict.dcm"
     path.write_bytes(written(dataset))
     portal.stack.storescu([path])
-    from tests.servers.portal import wait
-
     wait(lambda: any(r[0] == "conflicting-content" for r in portal.quarantine()), 20, "conflict")
     assert portal.count(dataset.StudyInstanceUID) == 1
 
@@ -206,8 +99,6 @@ def test_another_patient_within_a_study(portal: Portal, tmp_path: Path) -> None:
     path = tmp_path / "other.dcm"
     path.write_bytes(written(dataset))
     portal.stack.storescu([path])
-    from tests.servers.portal import wait
-
     wait(lambda: any(r[0] == "other-patient" for r in portal.quarantine()), 20, "other patient")
     assert portal.count(dataset.StudyInstanceUID) == 1
 
@@ -232,10 +123,3 @@ def test_two_sites_with_the_same_uids_and_other_pixels(portal: Portal, first: st
     )
     assert ours.PixelData in portal.request("GET", frame)[1]
     assert theirs.PixelData in portal.request("GET", frame, who="stranger")[1]
-
-
-def test_a_file_that_kills_orthanc_does_not_hurt_the_portal(portal: Portal, tmp_path: Path) -> None:
-    with OrthancServer(tmp_path / "victim") as orthanc:
-        with contextlib.suppress(OSError):
-            orthanc.rest("POST", "/instances", nested(50), timeout=20)
-        assert portal.stack.health()[0] == 200

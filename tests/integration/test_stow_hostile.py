@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.dicom.hostile import deflate_bomb
 from tests.dicomweb.asking import ct_file
-from tests.integration.test_hostile_files import deflate_bomb
 from tests.servers.portal import Portal, wait
 from tests.servers.uvicorn import DataPlaneProcesses
 

@@ -90,6 +90,33 @@ class Portal:
     def wait_count(self, study_uid: str, wanted: int, seconds: float = 30, **options: Any) -> None:
         wait(lambda: self.count(study_uid, **options) == wanted, seconds, f"{wanted} images", self)
 
+    def connect(self, slug: str, url: str, *, site: str = "", priors: bool = False) -> int:
+        """Follow an Orthanc of tests at a site; priors=False means that all it holds is work."""
+        out = self.stack.shell(
+            "from pacs.accounts.models import Site\nfrom studies.models import OrthancServer\n"
+            f"site = Site.objects.filter(slug={site!r}).first()"
+            " or Site.objects.order_by('id').first()\n"
+            f"row = OrthancServer.objects.create(site=site, slug={slug!r}, name={slug!r},"
+            f" base_url={url!r}, username='portal', password='only-for-tests',"
+            f" webhook_secret='only-for-tests', prior_until={None if priors else 0})\n"
+            "print(row.pk)"
+        )
+        return int(out)
+
+    def disconnect(self, server: int) -> None:
+        """Follow it no longer."""
+        self._change_server(server, "is_enabled=False")
+
+    def connect_again(self, server: int) -> None:
+        """Follow it again, at once."""
+        self._change_server(server, "is_enabled=True, next_attempt_at=None")
+
+    def _change_server(self, server: int, values: str) -> None:
+        self.stack.shell(
+            "from studies.models import OrthancServer\n"
+            f"OrthancServer.objects.filter(pk={server}).update({values})"
+        )
+
     def archived(self) -> dict[str, str]:
         """SOPInstanceUID -> SHA-256 of the file in the archive, read from the disk now."""
         out = self.stack.shell(
