@@ -41,7 +41,9 @@ class CloudinaryService(ThreadingHTTPServer):
         self.limit = 100_000_000
         self.calls: list[str] = []
         self.guard = threading.Lock()
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     @property
     def url(self) -> str:
@@ -107,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path == f"/v1_1/{CLOUD}/raw/download":
             if not self._interrupted("download") and self._signed(query):
                 self._download(query)
-            return
+            return None
         token = base64.b64encode(f"{KEY}:{self.server.secret}".encode()).decode()
         if self.headers.get("authorization") != f"Basic {token}":
             return self._say(401, {"error": {"message": "unauthorized"}})

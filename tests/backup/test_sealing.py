@@ -45,7 +45,8 @@ def test_a_changed_byte_is_noticed(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "cut", [HEADER_BYTES + CHUNK + TAG_BYTES, HEADER_BYTES + 2 * (CHUNK + TAG_BYTES), -1, HEADER_BYTES]
+    "cut",
+    [HEADER_BYTES + CHUNK + TAG_BYTES, HEADER_BYTES + 2 * (CHUNK + TAG_BYTES), -1, HEADER_BYTES],
 )
 def test_a_cut_is_noticed_even_between_chunks(cut: int) -> None:
     there = sealed(bytes(3 * CHUNK - 10))

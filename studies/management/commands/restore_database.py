@@ -42,16 +42,17 @@ class Command(BaseCommand):
         self.stdout.write(f"{name} is back. Next: manage.py migrate, then manage.py restore_all.")
 
     def _restore(self, name: str) -> None:
+        if connection.introspection.table_names():
+            raise CommandError("There is a database already. Move it away first.")
         if connection.vendor == "sqlite":
+            connection.close()
             path = Path(str(settings.DATABASES["default"]["NAME"]))
-            if path.exists() and path.stat().st_size:
-                raise CommandError(f"There is a database already: {path.name}. Move it away first.")
             draft = path.with_name(f".{path.name}.restored")
             database.bring_back(name, draft)
+            for rest in ("-wal", "-shm"):
+                path.with_name(path.name + rest).unlink(missing_ok=True)
             draft.replace(path)
             return
-        if connection.introspection.table_names():
-            raise CommandError("The database is not empty.")
         with tempfile.TemporaryDirectory(dir=settings.DATA_DIR) as place:
             dump = Path(place) / "dump"
             database.bring_back(name, dump)
