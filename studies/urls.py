@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from studies.api_schema import SchemaView
-from studies.views import arrival, order_api, quarantine, send_api, sends, viewer, worklist
+from studies.views import arrival, order_api, quarantine, safety, send_api, sends, viewer, worklist
 from studies.webhooks import OrthancWebhookView
 
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
+    path("api/studies/<int:pk>/safety/", safety.SafetyView.as_view(), name="study-safety"),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/orders/", order_api.OrderListView.as_view(), name="api-orders"),
     path(
