@@ -160,7 +160,7 @@ DATABASE_ROUTERS = ["pacs.routers.ChannelRouter"]
 # Archive of images. ARCHIVE_FSYNC is for throw-away test data only.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "pacs.static_files.StaticFilesStorage"},
     "archive": {
         "BACKEND": "pacs.storage.DurableFileSystemStorage",
         "OPTIONS": {"location": envstr("PACS_ARCHIVE_DIR", str(DATA_DIR / "archive"))},
