@@ -35,11 +35,14 @@ class DurableFileSystemStorage(FileSystemStorage):
         self.settle([name])
         return name
 
-    def place(self, name: str, chunks: Iterable[bytes], size: int) -> None:
-        """Write a file. Its bytes are on the disk when this returns, its name after `settle`."""
+    def place(self, name: str, chunks: Iterable[bytes], size: int, *, anew: bool = False) -> None:
+        """Write a file. Its bytes are on the disk when this returns, its name after `settle`.
+
+        `anew`: also where there is one of that size, which is known to be damaged.
+        """
         target = Path(self.path(name))
         with contextlib.suppress(FileNotFoundError):
-            if target.stat().st_size == size:
+            if not anew and target.stat().st_size == size:
                 return
         self._make_directory(target.parent)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")

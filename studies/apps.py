@@ -9,10 +9,12 @@ class StudiesConfig(AppConfig):
     verbose_name = "Studies"
 
     def ready(self) -> None:
-        from studies import searchindex
+        from studies import archive, searchindex
+        from studies.backup import restore
         from studies.reading import notices
 
         notices.connect()
+        archive.fetch_missing_with(restore.fetch)
         post_migrate.connect(
             searchindex.after_migrate, sender=self, dispatch_uid="studies.searchindex"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -65,17 +65,57 @@ def settle(keys: Iterable[str]) -> None:
         storage.settle(keys)
 
 
+_fetch: Callable[[str], bool] | None = None
+
+
+def fetch_missing_with(fetch: Callable[[str], bool]) -> None:
+    """Have `fetch` asked for files that are missing: it brings them back and says whether it did.
+
+    It may ask the database and the network, and is called in the thread of whoever reads.
+    """
+    global _fetch
+    _fetch = fetch
+
+
 def open_file(key: str) -> IO[bytes]:
-    """The bytes as a file."""
+    """The bytes as a file; a missing one is fetched from elsewhere, if it can be."""
+    try:
+        return open_archived(key)
+    except FileNotFoundError:
+        if _fetch is None or not _fetch(key):
+            raise
+        return open_archived(key)
+
+
+def open_archived(key: str) -> IO[bytes]:
+    """The bytes as they are in the archive itself. FileNotFoundError where they are not."""
     return _storage().open(key, "rb")
 
 
-def local_path(key: str) -> Path:
-    """A file here with the bytes: the archive's own, or a cached copy of a remote one."""
+def replace(key: str, payload: Payload) -> None:
+    """Put a file back that is missing or damaged; safe when it returns."""
     storage = _storage()
-    if isinstance(storage, FileSystemStorage):
-        return Path(storage.path(key))
-    return _cached_copy(key)
+    if isinstance(storage, DurableFileSystemStorage):
+        storage.place(key, payload.pieces(), len(payload), anew=True)
+        storage.settle([key])
+        return
+    storage.delete(key)
+    if storage.save(key, _PayloadFile(payload)) != key:
+        raise RuntimeError("the archive's storage renames; it must keep names as they are")
+
+
+def local_path(key: str) -> Path:
+    """A file here with the bytes: the archive's own, or a cached copy of a remote one.
+
+    A missing one is fetched from elsewhere, if it can be, while the caller waits.
+    """
+    storage = _storage()
+    if not isinstance(storage, FileSystemStorage):
+        return _cached_copy(key)
+    path = Path(storage.path(key))
+    if _fetch is not None and not path.exists():
+        _fetch(key)
+    return path
 
 
 def _cached_copy(key: str) -> Path:

@@ -487,6 +487,12 @@ class QuarantinedFile(models.Model):
 
 # Models of this app that have a package of their own.
 from studies.annotations.models import KeyImage, Measurement  # noqa: E402, F401
+from studies.backup.models import (  # noqa: E402, F401
+    BackupHealth,
+    BackupKey,
+    BackupState,
+    DatabaseBackup,
+)
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

@@ -10,7 +10,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from studies import documents
+from studies.backup import database, engine, enrolment, health, target, verify
+from studies.backup.errors import NotEscrowed
 from studies.dicom.pixels.client import PixelError
+from studies.errors import PermanentError, RetriableError
 from studies.models import OrthancServer, Series
 from studies.orders import matching
 from studies.orthanc.follow import follow
@@ -19,6 +22,7 @@ from studies.sending import deliver as sending
 from studies.services import arrival, thumbnails
 
 log = structlog.get_logger(__name__)
+SAMPLE = 50
 
 
 @shared_task(name="studies.follow_changes", ignore_result=True)
@@ -95,3 +99,42 @@ def assign_due(site_id: int) -> None:
 def reading_sweep() -> None:
     """Idle claims, people who read there no more, assignments that a lost task left undone."""
     sweeps.sweep()
+
+
+@shared_task(name="studies.backup", ignore_result=True)
+def backup() -> None:
+    """A slice of backing up; enqueues the next where there is more."""
+    if engine.run():
+        backup.delay()
+
+
+@shared_task(name="studies.backup_sweep", ignore_result=True)
+def backup_sweep() -> None:
+    """Rows that are due: lost tasks end here. Also what was stored before there was a backup."""
+    if not target.is_configured():
+        return
+    enrolment.catch_up()
+    if engine.is_due():
+        backup.apply_async(expires=timezone.now() + timedelta(seconds=10))
+    if database.is_due() and not health.is_paused():
+        backup_database.apply_async(expires=timezone.now() + timedelta(seconds=10))
+
+
+@shared_task(name="studies.backup_database", ignore_result=True)
+def backup_database() -> None:
+    """A copy of the database, where the last one is old."""
+    if not database.claim():
+        return
+    try:
+        database.take()
+    except NotEscrowed as error:
+        health.say(str(error))
+    except (PermanentError, RetriableError) as error:
+        health.broke(str(error), refused=False)
+
+
+@shared_task(name="studies.backup_check", ignore_result=True)
+def backup_check() -> None:
+    """Both copies of the files that were looked at longest ago, read back and compared."""
+    if target.is_configured() and not health.is_paused():
+        verify.verify(verify.sample(SAMPLE))

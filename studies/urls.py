@@ -12,6 +12,7 @@ from studies.views import (
     quarantine,
     reading,
     reading_api,
+    safety,
     send_api,
     sends,
     viewer,
@@ -41,6 +42,7 @@ urlpatterns = [
     path("api/studies/<int:pk>/assign/", reading_api.AssignView.as_view(), name="api-assign"),
     path("api/studies/<int:pk>/priority/", reading_api.PriorityView.as_view(), name="api-priority"),
     path("api/studies/<int:pk>/notes/", reading_api.NotesView.as_view(), name="api-notes"),
+    path("api/studies/<int:pk>/safety/", safety.SafetyView.as_view(), name="study-safety"),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/orders/", order_api.OrderListView.as_view(), name="api-orders"),
     path(

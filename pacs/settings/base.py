@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from pacs.settings.backup import backup_storage
 from pacs.settings.env import envbool, envint, envlist, envorigins, envstr
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -165,6 +166,15 @@ STORAGES = {
         "OPTIONS": {"location": envstr("PACS_ARCHIVE_DIR", str(DATA_DIR / "archive"))},
     },
 }
+BACKUP_URL = envstr("PACS_BACKUP_URL")
+if (_backup := backup_storage(BACKUP_URL)) is not None:
+    STORAGES["backup"] = _backup
+# Encrypted here first, unless it stays on this machine.
+BACKUP_SEALED = envbool("PACS_BACKUP_SEALED", bool(BACKUP_URL) and "file:" not in BACKUP_URL[:5])
+BACKUP_KEYS = envlist("PACS_BACKUP_KEYS")
+BACKUP_THREADS = envint("PACS_BACKUP_THREADS", 24, 1)
+BACKUP_BYTES_PER_SECOND = envint("PACS_BACKUP_BYTES_PER_SECOND", 0)
+BACKUP_DATABASE_MINUTES = envint("PACS_BACKUP_DATABASE_MINUTES", 15, 1)
 CACHE_DIR = DATA_DIR / "cache"
 FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 PIXEL_WORKERS = envint("PACS_PIXEL_WORKERS", min(os.cpu_count() or 1, 4), 1)
@@ -188,6 +198,8 @@ CELERY_TASK_ROUTES = {
     "studies.follow_changes": {"queue": "follow"},
     "studies.warm_study": {"queue": "render"},
     "studies.deliver": {"queue": "deliver"},
+    "studies.backup": {"queue": "backup"},
+    "studies.backup_database": {"queue": "backup"},
     "reports.deliver": {"queue": "deliver"},
     "reports.critical_tell": {"queue": "deliver"},
 }
@@ -232,6 +244,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "reports.critical_sweep",
         "schedule": timedelta(seconds=15),
         "options": {"expires": 15},
+    },
+    "backup-sweep": {
+        "task": "studies.backup_sweep",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "backup-check": {
+        "task": "studies.backup_check",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
     },
     "orders-sweep": {
         "task": "studies.orders_sweep",

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from pacs import audit, events, statements
 from studies import documents
+from studies.backup import enrolment
 from studies.dicom.charset import search_key
 from studies.dicom.errors import Reason
 from studies.models import (
@@ -57,6 +58,7 @@ INSTANCE = (
     "source",
     "received_at",
 )
+KEY = INSTANCE.index("archive_key")  # then size and SHA-256
 STUDY = (
     "number_of_instances",
     "number_of_series",
@@ -157,6 +159,7 @@ class Batch:
         results = [self._one(file) for file in prepared]
         if self.instances:
             statements.insert(Instance, INSTANCE, self.instances)
+            enrolment.enrol([(self.site_id, *row[KEY : KEY + 3]) for row in self.instances])
             documents.replace_many(self.documents)
         for study in self.studies.values():
             if study.stored:
@@ -200,6 +203,7 @@ class Batch:
             },
         )
         if created:
+            enrolment.enrol([(self.site_id, file.archive_key, file.file_size, file.file_sha256)])
             audit.record(
                 "instance.quarantined",
                 actor=self.actor,

@@ -1,0 +1,1 @@
+"""Backup: every file of the archive once more, elsewhere, checked, and back again when needed."""
