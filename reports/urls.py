@@ -19,9 +19,9 @@ from reports.views import (
     searching,
     sign_dialogs,
     signing,
+    statistics,
     templates,
     templates_api,
-    statistics,
     verify,
     writing,
 )

@@ -51,7 +51,8 @@ def ids(who, text, **more):
     found = search(who, text, **more)
     return [found.count, [int(hit.report.study.study_instance_uid[4:]) for hit in found.hits]]
 QUERIES = ["nodule", "NODUL", '"pulmonary nodule"', "nodule -pneumothorax", "grosse", "erguss",
-           "結節", "節結", "o'neil", "\\\\ ' :* & | !", "number1", '"number1"', "12", "(", '"', "-x",
+           "結節", "節結", "o'neil", "\\\\ ' :* & | !",
+           "number1", '"number1"', "12", "(", '"', "-x",
            "'@2'", "site:2 OR nodule"]
 for who in (reader, other, referrer):
     for text in QUERIES:

@@ -15,7 +15,7 @@ def drop(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports", "0050_delivery"),
+        ("reports", "0005_delivery"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

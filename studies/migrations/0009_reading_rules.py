@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_reading"),
-        ("studies", "0007_reading"),
+        ("studies", "0008_backup"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reports", "0030_signing")]
+    dependencies = [("reports", "0002_signing")]
 
     operations = [
         migrations.AddField(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports", "0031_critical"),
+        ("reports", "0003_critical"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ import pacs.crypto
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_reading"),
-        ("reports", "0040_output"),
+        ("reports", "0004_output"),
     ]
 
     operations = [
