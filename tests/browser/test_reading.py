@@ -76,6 +76,7 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     ada.locator("#rows").wait_for()
     ada.keyboard.press("r")
     ada.wait_for_url(f"**/studies/{pk}/view/?report=1", timeout=15_000)
+    until(ada, "() => document.documentElement.dataset.viewer === 'ready'", 60)
     for page in (bo, technician):
         until(page, f"{shown}?.dataset.state === 'claimed'")
         assert "Reading, radiologist" in row(page, "Next, To Read").inner_text()
