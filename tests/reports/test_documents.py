@@ -24,8 +24,9 @@ pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Client]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _children() -> Iterator[None]:
+    """The processes that make pictures and PDFs end with the tests."""
     yield
     typesetter().close()
     pixel_service().close()

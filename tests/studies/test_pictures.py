@@ -21,8 +21,9 @@ from tests.dicomweb.asking import ct_file, store
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _decoder() -> Iterator[None]:
+    """The decoders' processes end with the tests."""
     yield
     pixel_service().close()
 
