@@ -66,7 +66,7 @@ def test_delivered_failing_and_sent_again(
 
     page.goto(f"{portal.stack.base_url}/fixture-report/{report}/")
     part = page.get_by_role("region", name="Deliveries")
-    part.get_by_text("Away archive").wait_for()
+    part.get_by_text("Away archive", exact=True).wait_for()
     page.screenshot(path=tmp_path / "report.png")
     part.get_by_role("button", name="Cancel").press("Enter")
     part.get_by_text("Cancelled", exact=True).wait_for()
