@@ -22,9 +22,7 @@ MODELS = {"measurements": Measurement, "key-images": KeyImage}
 
 @pytest.fixture
 def image(study: Any) -> Instance:
-    series = Series.objects.create(
-        site=study.site, study=study, series_instance_uid="1.2.3.4", series_number=3
-    )
+    series = Series.objects.create(study=study, series_instance_uid="1.2.3.4", series_number=3)
     return Instance.objects.create(
         site=study.site,
         series=series,
