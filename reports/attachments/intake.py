@@ -21,7 +21,7 @@ from pacs.accounts.models import Site
 from reports.attachments import content, services
 from reports.attachments.models import Attachment, Status
 from reports.writing import characters
-from studies import archive
+from studies.backup import enrolment
 from studies.dicom.payload import Payload
 from studies.models import Patient, Study
 from studies.orders.intake import moment
@@ -125,8 +125,7 @@ def _keep(
     payload = Payload.from_bytes(pdf) if pdf else None
     key = ""
     if payload is not None:
-        key = archive.put(payload, site_id=site.pk, sha256=payload.sha256)
-        archive.settle([key])
+        key = enrolment.keep(payload, site_id=site.pk)
     made: Attachment = Attachment.objects.create(
         site=site,
         patient=patient,

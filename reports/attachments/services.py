@@ -15,7 +15,7 @@ from reports.attachments.models import Attachment
 from reports.errors import BadContent, NotAllowed, Refused
 from reports.permissions import may_note
 from reports.writing import characters
-from studies import archive
+from studies.backup import enrolment
 from studies.dicom.payload import Payload
 from studies.models import Study
 
@@ -56,8 +56,7 @@ def add(
         return known
     if Attachment.objects.filter(study=study, removed_at=None).count() >= MOST_OF_STUDY:
         raise Refused(f"A study has at most {MOST_OF_STUDY} attachments.", code="too-many")
-    key = archive.put(payload, site_id=study.site_id, sha256=payload.sha256)
-    archive.settle([key])
+    key = enrolment.keep(payload, site_id=study.site_id)
     principal = principal_or_none(who)
     with transaction.atomic():
         # One writer at a time for a study: two drops of one file are one attachment.

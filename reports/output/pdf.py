@@ -23,6 +23,7 @@ from reports.output import html, shown, signature
 from reports.output.models import RenderedPdf
 from reports.output.typesetter import typesetter
 from studies import archive
+from studies.backup import enrolment
 from studies.dicom.payload import Payload
 
 log = structlog.get_logger(__name__)
@@ -58,8 +59,7 @@ def _obtained(version: ReportVersion) -> tuple[RenderedPdf, bytes]:
         site = str((version.content.get("site") or {}).get("name") or "")
         made = signature.signed(made, reason=f"Report {version.report_id}", place=site)
     payload = Payload.from_bytes(made)
-    key = archive.put(payload, site_id=version.report.site_id, sha256=payload.sha256)
-    archive.settle([key])
+    key = enrolment.keep(payload, site_id=version.report.site_id)
     fields = {
         "archive_key": key,
         "file_sha256": payload.sha256,

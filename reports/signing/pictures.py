@@ -10,8 +10,8 @@ import structlog
 from django.db.models import Max
 
 from reports.errors import Refused
-from studies import archive
 from studies.annotations.models import KeyImage, Measurement
+from studies.backup import enrolment
 from studies.dicom.payload import Payload
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ def make(
             missing.append(each)
             continue
         payload = Payload.from_bytes(data)
-        key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
+        key = enrolment.keep(payload, site_id=site_id)
         made[each] = Picture(row, payload.sha256, key, row.changed_at, measured_at)
     if missing and not leave_out:
         raise PicturesMissing(
@@ -79,7 +79,6 @@ def make(
             " Try again, remove them, or sign without them.",
             key_images=missing,
         )
-    archive.settle(each.archive_key for each in made.values())
     return made
 
 

@@ -8,7 +8,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from pacs import statements
+from studies import archive
 from studies.backup.models import BackupHealth, BackupState
+from studies.dicom.payload import Payload
 from studies.models import Instance
 
 COLUMNS = (
@@ -38,6 +40,14 @@ def enrol(files: Sequence[File]) -> None:
         for site, key, size, sha256 in files
     ]
     statements.insert(BackupState, COLUMNS, rows, "ON CONFLICT DO NOTHING")
+
+
+def keep(payload: Payload, *, site_id: int) -> str:
+    """Put a file that is no image into the archive, and have it backed up. Safe when it returns."""
+    key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
+    archive.settle([key])
+    enrol([(site_id, key, len(payload), payload.sha256)])
+    return key
 
 
 def catch_up(limit: int = SLICE) -> int:

@@ -29,8 +29,8 @@ class Rebuilt:
 
 def archived_files() -> Iterator[tuple[int, str]]:
     """Site and key of every file of the archive, by walking it."""
-    options: Any = settings.STORAGES["archive"]["OPTIONS"]
-    root = Path(options["location"])
+    described: Any = settings.STORAGES
+    root = Path(described["archive"]["OPTIONS"]["location"])
     for site in sorted(root.iterdir()) if root.is_dir() else []:
         if not site.name.isdigit():
             continue
