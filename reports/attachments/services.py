@@ -61,9 +61,9 @@ def add(
     with transaction.atomic():
         # One writer at a time for a study: two drops of one file are one attachment.
         Study.objects.select_for_update(of=("self",)).get(pk=study.pk)
-        known = same.first()
-        if known is not None:
-            return known
+        there: Attachment | None = same.first()
+        if there is not None:
+            return there
         made: Attachment = Attachment.objects.create(
             site_id=study.site_id,
             patient_id=study.patient_ref_id,
