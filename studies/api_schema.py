@@ -15,7 +15,6 @@ from studies.views.problems import FORBIDDEN, UNAUTHENTICATED, Detail
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "pacs.accounts.authentication.BearerAuthentication"
-    match_subclasses = True
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:

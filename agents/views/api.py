@@ -27,7 +27,6 @@ from agents.views.serializers import (
 )
 from pacs import audit
 from pacs.accounts.addresses import client_address
-from pacs.accounts.authentication import RememberedBearerAuthentication, SessionAuthentication
 from pacs.accounts.permissions import origin, principal
 from pacs.accounts.principal import Principal
 from pacs.audit import record_read
@@ -45,8 +44,6 @@ SHOWN = 200
 enrolments_refused = RateLimit(10, 15 * 60)
 HIDDEN: dict[int, Any] = {401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND}
 CONFLICT = OpenApiResponse(Detail, "The state of the agent or the command does not allow this.")
-# Programs give commands many times a second, and ask how far they are.
-REMEMBERED: Any = (RememberedBearerAuthentication, SessionAuthentication)
 # Made once: a serializer copies all its fields anew. These hold nothing of a request.
 command_form, wanted_form, short_form = CommandSerializer(), WantedCommand(), ShortCommand()
 NOT_JSON = OpenApiResponse(Detail, "The body is not JSON.")
@@ -133,7 +130,7 @@ class CommandListView(APIView):
     404 hidden, or not connected with `"wait": false`; 409 by the state of the agent.
     """
 
-    authentication_classes = REMEMBERED
+    believes_tokens = True
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "post", "head", "options")
 
@@ -180,7 +177,7 @@ class CommandListView(APIView):
 class CommandView(APIView):
     """`GET /api/agents/{id}/commands/{cid}/`."""
 
-    authentication_classes = REMEMBERED
+    believes_tokens = True
     permission_classes = (SeesAgents,)
     http_method_names = ("get", "head", "options")
 
@@ -222,7 +219,7 @@ class ShortFormView(APIView):
     `{"success": true, "commandId": ..., "command": {...}}`, or `{"error": ...}`.
     """
 
-    authentication_classes = REMEMBERED
+    believes_tokens = True
     permission_classes = (SeesAgents,)
     http_method_names = ("post", "options")
 

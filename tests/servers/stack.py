@@ -84,7 +84,7 @@ class Stack:
             **self.env,
         }
 
-    def start(self, seconds: float = 500) -> None:
+    def start(self, seconds: float = 300) -> None:
         """Start and wait until /healthz answers 200 (and, with `demo`, until it is loaded)."""
         before = self.child.log.stat().st_size if self.child.log.exists() else 0
         command = [sys.executable, "-m", "pacs.supervisor"]
