@@ -381,6 +381,9 @@ SPECTACULAR_SETTINGS = {
         "CommandKind": "agents.models.CommandKind",
         "StudyPriority": "studies.models.Priority",
         "NoteKind": "studies.reading.models.StudyNote.Kind",
+        "OrderStatus": "studies.orders.models.OrderStatus",
+        "AttachmentKind": "reports.attachments.models.Attachment.Kind",
+        "AttachmentStatus": "reports.attachments.models.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -49,7 +49,7 @@ class AttachmentSerializer(serializers.ModelSerializer[Attachment]):
         return attachment.added_by.username if attachment.added_by else ""
 
 
-class Wanted(serializers.Serializer[Any]):
+class AttachmentWanted(serializers.Serializer[Any]):
     """The parts of the form: the file, and what it is."""
 
     file = serializers.FileField()
@@ -94,7 +94,7 @@ class AttachmentListView(APIView):
 
     @extend_schema(
         operation_id="attachments_create",
-        request={"multipart/form-data": Wanted},
+        request={"multipart/form-data": AttachmentWanted},
         responses={
             201: OpenApiResponse(AttachmentSerializer, "It is attached, or was already."),
             400: BAD_REQUEST,
@@ -107,7 +107,7 @@ class AttachmentListView(APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         study = _study(request, pk)
-        wanted = Wanted(data=request.data)
+        wanted = AttachmentWanted(data=request.data)
         wanted.is_valid(raise_exception=True)
         asked = wanted.validated_data
         file = asked["file"]

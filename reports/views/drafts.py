@@ -45,7 +45,7 @@ class PanelState(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=["none", *ReportState.values])
     is_addending = serializers.BooleanField()
     revision = serializers.IntegerField()
-    content = serializers.JSONField(allow_null=True)
+    content = serializers.DictField(allow_null=True)
     saved_at = serializers.DateTimeField(allow_null=True)
     saved_by = Person(allow_null=True)
     writer = Person(allow_null=True)

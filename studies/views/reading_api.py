@@ -37,7 +37,7 @@ class WorksAtSite(CanSend):
     message = "Your role has no part in reading, or the token lacks the scope for it."
 
 
-class PersonSerializer(serializers.Serializer[Any]):
+class ReaderSerializer(serializers.Serializer[Any]):
     """Somebody, by id and name."""
 
     id = serializers.IntegerField()
@@ -49,9 +49,9 @@ class ReadingSerializer(serializers.Serializer[Any]):
 
     study = serializers.IntegerField(source="pk")
     reading_state = serializers.ChoiceField(choices=ReadingState.choices)
-    reader = PersonSerializer(allow_null=True)
+    reader = ReaderSerializer(allow_null=True)
     claimed_at = serializers.DateTimeField(allow_null=True)
-    assigned_to = PersonSerializer(allow_null=True)
+    assigned_to = ReaderSerializer(allow_null=True)
     priority = serializers.ChoiceField(choices=Priority.choices)
     url = serializers.SerializerMethodField()
 
@@ -64,7 +64,7 @@ class ConflictSerializer(serializers.Serializer[Any]):
 
     detail = serializers.CharField()
     code = serializers.CharField()
-    reader = PersonSerializer(allow_null=True)
+    reader = ReaderSerializer(allow_null=True)
 
 
 class NextWanted(serializers.Serializer[Any]):
@@ -104,7 +104,7 @@ class NoteSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=StudyNote.Kind.choices)
     text = serializers.CharField(allow_blank=True)
-    author = PersonSerializer()
+    author = ReaderSerializer()
     at = serializers.DateTimeField()
 
 

@@ -279,7 +279,12 @@ class TestSiteAdministratorMay:
     def test_set_the_time_zone_of_the_own_site(self, at_site: Client, site: Site) -> None:
         response = at_site.post(
             reverse("admin:accounts_site_change", args=[site.pk]),
-            {"name": site.name, "slug": "taken", "timezone": "Europe/Paris"},
+            {
+                "name": site.name,
+                "slug": "taken",
+                "timezone": "Europe/Paris",
+                "auto_release_minutes": "60",
+            },
         )
         assert response.status_code == 302
         site.refresh_from_db()
@@ -516,7 +521,12 @@ class TestSuperuserMay:
     def test_add_a_site(self, at_all: Client) -> None:
         response = at_all.post(
             reverse("admin:accounts_site_add"),
-            {"name": "West", "slug": "west", "timezone": "Europe/Berlin"},
+            {
+                "name": "West",
+                "slug": "west",
+                "timezone": "Europe/Berlin",
+                "auto_release_minutes": "0",
+            },
         )
         assert response.status_code == 302
         assert AuditEvent.objects.get(action="admin.site.added").site_id == Site.objects.get().pk

@@ -204,8 +204,8 @@ def test_printing(logged_in: Any, radiologist: Any, technician: Any, agent: Agen
     assert give(logged_in(technician), agent, "print-report", page).status_code == 201
     assert give(logged_in(radiologist), agent, "print-report", page).status_code == 201
     report = {"reportId": 1, "printer": "Reading room"}
-    assert give(logged_in(technician), agent, "print-report", report).status_code == 409
-    assert give(logged_in(radiologist), agent, "print-report", report).status_code == 409
+    assert give(logged_in(technician), agent, "print-report", report).status_code == 404
+    assert give(logged_in(radiologist), agent, "print-report", report).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/api/local-command", "/api/local-agent/command"])

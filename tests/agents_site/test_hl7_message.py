@@ -182,7 +182,7 @@ def test_other_delimiters_and_line_ends() -> None:
         (b"PID|||1", "AR", "does not begin with MSH"),
         (b"MSH|^^^^|A", "AR", "MSH-2"),
         (b"MSH|ABCD|A|", "AR", "letter or digit"),
-        (message(PID, type="ORU^R01"), "AR", "ADT^A40"),
+        (message(PID, type="MDM^T02"), "AR", "ADT^A40"),
         (message(PID, type="ORM^O02"), "AR", "this type"),
         (message(PID, charset="EBCDIC"), "AR", "MSH-18"),
         (message(PID, charset="8859/1~8859/5"), "AR", "do not go together"),

@@ -69,7 +69,13 @@ async def test_by_the_socket(cups: CupsSystem, ward: VirtualPrinter, tmp_path: P
     assert len(ward.printed()) == 1
 
 
-async def test_the_printers(bench: PrintBench, cups: CupsSystem, ward: VirtualPrinter) -> None:
+async def test_the_printers(cups: CupsSystem, ward: VirtualPrinter, tmp_path: Path) -> None:
+    # The print system is shared with other tests and may have printers of theirs.
+    async with PrintBench(tmp_path / "state", cups.address, printers=("Ward",)) as bench:
+        await _told_of_the_printers(bench, cups)
+
+
+async def _told_of_the_printers(bench: PrintBench, cups: CupsSystem) -> None:
     (known,) = bench.printing.status()
     assert (known.name, known.state, known.accepting, known.reason) == ("Ward", "idle", True, "")
     assert known.duplex

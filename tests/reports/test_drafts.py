@@ -155,10 +155,6 @@ def test_discarding_gives_the_study_back_to_its_reader(radiologist: Any, study: 
 
 def test_what_has_a_signature_is_not_discarded(radiologist: Any, study: Any) -> None:
     report = drafts.open_draft(study.pk, radiologist)
-    Report.objects.filter(pk=report.pk).update(state=ReportState.PRELIMINARY)
-    with pytest.raises(Refused):
-        drafts.discard(report.pk, radiologist)
-    Report.objects.filter(pk=report.pk).update(state=ReportState.DRAFT)
     ReportVersion.objects.create(
         report=report,
         number=1,
@@ -171,6 +167,9 @@ def test_what_has_a_signature_is_not_discarded(radiologist: Any, study: Any) -> 
         signed_at=report.saved_at,
         text="",
     )
+    with pytest.raises(Refused):
+        drafts.discard(report.pk, radiologist)
+    Report.objects.filter(pk=report.pk).update(state=ReportState.PRELIMINARY)
     with pytest.raises(Refused):
         drafts.discard(report.pk, radiologist)
     assert Report.objects.filter(pk=report.pk).exists()

@@ -158,7 +158,8 @@ class TestFilters:
         with CaptureQueriesContext(connection) as queries:
             client.get(f"/?show={show}")
         column = "assigned_to_id" if show == "assigned" else "reader_id"
-        found = [q["sql"] for q in queries if f'"{column}" = {radiologist.pk}' in q["sql"]]
+        wanted = (f'"{column}" = {radiologist.pk}', '"reading_state"')
+        found = [q["sql"] for q in queries if all(each in q["sql"] for each in wanted)]
         assert found
         with connection.cursor() as cursor:
             for sql in found:

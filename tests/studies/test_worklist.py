@@ -396,7 +396,7 @@ class TestWords:
         text = row_text(client_of.get("/"), study.pk)
         for words in (
             "STAT YAMADA, Tarou 山田 太郎 4711 M 54 y 2026-11-24 10:15 CT/SR CT chest CHEST ACC1",
-            "Main Hospital +4 late 312 Complete 312 Unread 00:0",
+            "Main Hospital +4 late 312 Complete 312 Read Unread 00:0",
         ):
             assert words in text
         assert "Name conflict" in client_of.get("/").content.decode()
@@ -408,7 +408,7 @@ class TestWords:
 
     def test_what_is_missing_is_a_dash_never_a_blank(self, client_of: Any, add: Any) -> None:
         study = add(patient_name="", patient_id="", modalities="", study_description="")
-        assert "No name – – – – – – – Main Hospital 0 Receiving 0… Unread" in row_text(
+        assert "No name – – – – – – – Main Hospital 0 Receiving 0… Read Unread" in row_text(
             client_of.get("/"), study.pk
         )
 
