@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from io import StringIO
@@ -117,9 +118,7 @@ def test_the_description_is_valid_and_whole() -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
     paths = set(described()["paths"])
     addresses = {
-        f"/{pattern}".replace("<int:pk>", "{id}")
-        .replace("<int:cid>", "{cid}")
-        .replace("<int:seq>", "{seq}")
+        re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{pattern}").replace("{pk}", "{id}")
         for pattern in _patterns(get_resolver().url_patterns)
         if pattern.startswith("api/")
     }
