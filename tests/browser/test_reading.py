@@ -78,8 +78,9 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     ada.wait_for_url(f"**/studies/{pk}/view/?report=1", timeout=15_000)
     until(ada, "() => document.documentElement.dataset.viewer === 'ready'", 60)
     for page in (bo, technician):
-        until(page, f"{shown}?.dataset.state === 'claimed'")
-        assert "Reading, radiologist" in row(page, "Next, To Read").inner_text()
+        # The report is begun with it: reading becomes draft as soon as its panel is open.
+        until(page, f"{shown}?.dataset.state === 'draft'")
+        assert "Draft, radiologist" in row(page, "Next, To Read").inner_text()
     assert violations(bo) == []
 
     # The other takes it over, having been asked; the first is told on the page of the study.

@@ -12,3 +12,4 @@ if (document.getElementById("delivery-list")) {
   });
 }
 for (const part of document.querySelectorAll("[data-deliveries]")) watchReportDeliveries(part);
+document.documentElement.dataset.page = "ready";

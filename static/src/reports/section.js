@@ -9,6 +9,16 @@ import { extensions } from "./schema.js";
 export const MOST_PASTED = 90_000;
 const MOST_MARKUP = 1_500_000;
 
+/**
+ * Markup without styles and scripts. The editor's schema drops them anyway, but the browser complains of
+ * each one to the Content-Security-Policy while the markup is parsed.
+ */
+export function unstyled(html) {
+  return html
+    .replace(/<(style|script)\b[\s\S]*?<\/\1\s*>/gi, "")
+    .replace(/\sstyle\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)/gi, "");
+}
+
 const isEmpty = (html) => html === "<p></p>";
 
 /**
@@ -74,6 +84,7 @@ export function createSection(
         }
         return false;
       },
+      transformPastedHTML: unstyled,
       // No picture, no file, nothing from elsewhere dropped into a report.
       handleDrop: (view, event) => Boolean(event.dataTransfer?.files?.length),
     },
