@@ -81,7 +81,8 @@ def from_orthanc(portal: Portal, uid: str, sop_class: str) -> list[bytes]:
 def sign(page: Page, button: str, *, password: bool) -> None:
     """The dialog of signing, every warning answered."""
     dialog = page.locator("#report-dialog")
-    dialog.get_by_role("button", name=button).wait_for(timeout=30_000)
+    dialog.locator("h2").first.wait_for(timeout=30_000)
+    assert dialog.get_by_role("button", name=button).is_visible(), dialog.inner_text()
     boxes = dialog.locator("input[type=checkbox]")
     for at in range(boxes.count()):
         boxes.nth(at).check()
@@ -125,6 +126,7 @@ def test_from_the_worklist_to_the_referrer(
     assert "CT" in page.locator("#report-template").inner_text()
     page.locator(FINDINGS).click()
     page.keyboard.press("Alt+n")
+    page.get_by_label("Intravenous contrast medium").select_option(index=1)
     type_into(page, FINDINGS, " A nodule of 8 mm in the upper lobe.")
     type_into(page, IMPRESSION, " Pulmonary nodule of 8 mm, follow-up in three months.")
     page.locator(".thumb[aria-selected=true]").focus()

@@ -300,6 +300,8 @@ export function createPanel({ role, annotations, show, toImages }) {
       autosave.stop();
       if (state.content) form.show(state.content, { editable: false });
       else form.clear();
+      // Nothing in it takes the focus now, and it may be longer than the window.
+      byId("report-body").tabIndex = 0;
       const offer = state.may_start ? "Write the report" : "";
       showStart(state.may_start && !state.report ? "" : state.why, offer);
     }
@@ -311,6 +313,7 @@ export function createPanel({ role, annotations, show, toImages }) {
     const { template: named } = state.content;
     template = named ? await catalogue.template(named.id, named.version) : undefined;
     form.show(state.content, { editable: true });
+    byId("report-body").tabIndex = -1;
     autosave.start(state.revision, state.saved_at);
     elsewhere = false;
     aimSigning();
