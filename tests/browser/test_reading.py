@@ -31,6 +31,12 @@ from studies.reading import services
 reader = User.objects.get(username='radiologist')
 services.assign({pk}, reader, reader)
 """
+DISCARD = """
+from pacs.accounts.models import User
+from reports.models import Report
+from reports.writing import drafts
+drafts.discard(Report.objects.get(study_id={pk}).pk, User.objects.get(username="second"))
+"""
 LIVE = "() => document.querySelector('[data-live=live]') !== null"
 
 
@@ -97,11 +103,13 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     ada.get_by_role("button", name="Close", exact=True).click()
     told.wait_for(state="detached")
     until(technician, "[...document.querySelectorAll('.c-state')].some("
-          "(cell) => cell.innerText.includes('Reading, Bo Second'))")  # fmt: skip
+          "(cell) => cell.innerText.includes('Draft, Bo Second'))")  # fmt: skip
 
-    # Back at the list it is given back; on everybody's list it is unread.
+    # Back at the list, the draft discarded, it is given back; on everybody's list it is unread.
     bo.goto(portal.stack.base_url)
     until(bo, LIVE)
+    portal.stack.shell(DISCARD.format(pk=pk))
+    until(bo, f"{shown}?.dataset.state === 'claimed'")
     row(bo, "Next, To Read").hover()
     row(bo, "Next, To Read").get_by_role("button", name="Release").click()
     bo.get_by_text("Released: unread again.").wait_for()

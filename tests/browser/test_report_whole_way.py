@@ -163,7 +163,7 @@ def test_from_the_worklist_to_the_referrer(
     assert lines
     assert [line for line in lines if line.startswith("Error")] == []
     dump = subprocess.run(
-        [require("dsrdump"), "+U8", tmp_path / "report.dcm"],
+        [require("dsrdump"), "+U8", "+Pl", tmp_path / "report.dcm"],
         capture_output=True,
         text=True,
         timeout=60,
