@@ -175,9 +175,9 @@ def test_from_the_worklist_to_the_referrer(
     subprocess.run(
         [require("dcm2pdf"), tmp_path / "pdf.dcm", tmp_path / "report.pdf"], timeout=60, check=True
     )
-    status, served, _ = portal.request("GET", f"/reports/{report}/pdf/")
-    assert status == 200
-    assert (tmp_path / "report.pdf").read_bytes() == served
+    served = page.context.request.get(f"{portal.stack.base_url}/reports/{report}/pdf/")
+    assert served.status == 200
+    assert (tmp_path / "report.pdf").read_bytes() == served.body()
     assert str(pydicom.dcmread(tmp_path / "pdf.dcm").PatientID) == "WAY-1"
     assert portal.count(uid) > 3
     assert portal.quarantine() == []
