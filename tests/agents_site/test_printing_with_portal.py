@@ -43,7 +43,9 @@ def test_report_and_test_page(office: Office) -> None:
     assert "Asked for by technician" in second
     events = office.portal.stack.shell(
         "from pacs.audit.models import AuditEvent\n"
-        "for e in AuditEvent.objects.filter(action='agent.print.document').order_by('id'):\n"
+        "found = AuditEvent.objects.filter(action='agent.print.document',"
+        f" detail__agent={office.number})\n"
+        "for e in found.order_by('id'):\n"
         "    print(e.actor_name, e.outcome, e.detail['kind'], e.detail['document'])"
     )
     assert events.splitlines() == [
