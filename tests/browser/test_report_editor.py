@@ -371,7 +371,7 @@ def test_windows_switch_patient_together_or_not_at_all(
     page.goto(f"{portal.stack.base_url}/studies/{second}/view/")
     report.wait_for_url(f"**/reports/{second}/write/", timeout=60_000)
     report.bring_to_front()
-    report.get_by_role("button", name="Write the report").click()
+    report.get_by_role("button", name="Write the report").press("Enter")
     report.locator(FINDINGS).wait_for(timeout=60_000)
     # With text that cannot be saved it stays, and both say so.
     report.route("**/api/reports/*/draft/", lambda route: route.abort())
