@@ -17,6 +17,15 @@ from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @deconstructible(path="pacs.storage.DurableFileSystemStorage")
 class DurableFileSystemStorage(FileSystemStorage):
     """Django's file storage whose `save` returns only when bytes and name are on the disk.
@@ -61,22 +70,14 @@ class DurableFileSystemStorage(FileSystemStorage):
     def settle(self, names: Iterable[str]) -> None:
         """Have the names of placed files on the disk: one fsync a folder, however many files."""
         for directory in sorted({os.path.dirname(self.path(name)) for name in names}):  # noqa: PTH120
-            self._sync_directory(Path(directory))
+            sync_directory(Path(directory))
 
     def _make_directory(self, directory: Path) -> None:
         if directory.is_dir():
             return
         self._make_directory(directory.parent)
         directory.mkdir(mode=0o750, exist_ok=True)
-        self._sync_directory(directory.parent)
-
-    @staticmethod
-    def _sync_directory(directory: Path) -> None:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(directory.parent)
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]

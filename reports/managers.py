@@ -11,18 +11,6 @@ from pacs.accounts.principal import principal_or_none
 from studies.models import Study
 
 
-class OfStudyQuerySet(models.QuerySet[Any]):
-    """Rows of a study for those who see its site whole; no referrers."""
-
-    def visible_to(self, who: Any) -> Any:
-        principal = principal_or_none(who)
-        if principal is None:
-            return self.none()
-        if principal.is_superuser:
-            return self
-        return self.filter(study__site_id__in=principal.whole_sites)
-
-
 class ReportQuerySet(models.QuerySet[Any]):
     """Reports; start from `visible_to` wherever a person or a program asks."""
 

@@ -57,6 +57,27 @@ def _granted(principal: Principal, sites: frozenset[int]) -> Any:
     ).values("study_id")
 
 
+class OfSiteQuerySet(models.QuerySet[Any]):
+    """Rows of a site; start from `visible_to` wherever a person or a program asks."""
+
+    site = "site_id"
+
+    def visible_to(self, who: Any) -> Any:
+        """Rows of the sites that the user (or Principal) sees whole; no referrers."""
+        principal = principal_or_none(who)
+        if principal is None:
+            return self.none()
+        if principal.is_superuser:
+            return self
+        return self.filter(**{f"{self.site}__in": principal.whole_sites})
+
+
+class OfStudyQuerySet(OfSiteQuerySet):
+    """Rows of a study, of its site."""
+
+    site = "study__site_id"
+
+
 class QuarantineQuerySet(models.QuerySet[Any]):
     """Quarantined files, for technicians and administrators of the site."""
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from pacs.accounts.models import Site
-from reports.managers import OfStudyQuerySet
+from studies.managers import OfStudyQuerySet
 from studies.models import Study
 
 

@@ -15,9 +15,7 @@ from django.views.decorators.http import require_GET
 from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from reports.diffing import ADDED, REMOVED, compare
-from reports.errors import ReportError
 from reports.models import Report, ReportState, ReportVersion, VersionKind
-from reports.output import pdf
 from reports.page import ReportPage
 from reports.shown import readable, sees_whole
 from studies.models import Study
@@ -114,25 +112,12 @@ def text(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_GET
 @signed_in
 def report_pdf(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The PDF of the newest version, or of `?version=`; 503 with words where it cannot be made."""
+    """To the PDF of the newest version, or of `?version=`."""
     who, found = visible_report(request, pk)
     version = _chosen(versions_of(who, found), _number(request, "version"))
     if version is None:
         raise Http404
-    try:
-        content = pdf.pdf(version)
-    except ReportError as error:
-        return HttpResponse(error.words, status=503, content_type="text/plain; charset=utf-8")
-    note_read(request, "report.pdf", found, version=version.number)
-    name = f"report-{found.pk}-{version.number}.pdf"
-    return HttpResponse(
-        content,
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-        },
-    )
+    return redirect("report-pdf", version.pk)
 
 
 @require_GET

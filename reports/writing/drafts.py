@@ -17,7 +17,7 @@ from pacs.accounts.models import User
 from pacs.accounts.principal import Principal, principal_of
 from reports import document
 from reports.errors import NotAllowed, Refused, ReportError, Stale
-from reports.managers import OfStudyQuerySet
+from reports.managers import ReportQuerySet
 from reports.models import Report, ReportState
 from reports.permissions import may_write
 from reports.templating import choice, inserts, starting
@@ -263,7 +263,7 @@ def unfinished(who: User, principal: Principal | None = None) -> models.QuerySet
     principal = principal or principal_of(who)
     # The studies in hand are few and have an index; reports are many.
     reading_now = list(Study.objects.filter(reader_id=who.pk).values_list("pk", flat=True)[:500])
-    mine: OfStudyQuerySet = Report.objects.visible_to(principal).filter(study__in=reading_now)
+    mine: ReportQuerySet = Report.objects.visible_to(principal).filter(study__in=reading_now)
     begun = models.Q(state=ReportState.DRAFT) | models.Q(is_addending=True)
     return mine.filter(begun).select_related("study", "study__site").order_by("-saved_at")
 

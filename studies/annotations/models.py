@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from pacs.accounts.principal import principal_or_none
+from studies.managers import OfStudyQuerySet
 from studies.models import Study
-
-
-class OfStudyQuerySet(models.QuerySet[Any]):
-    """Rows of studies; start from `visible_to`."""
-
-    def visible_to(self, who: Any) -> Any:
-        """Rows of studies of the sites that the user (or Principal) sees whole."""
-        principal = principal_or_none(who)
-        if principal is None:
-            return self.none()
-        if principal.is_superuser:
-            return self
-        return self.filter(study__site_id__in=principal.whole_sites)
 
 
 class OnImage(models.Model):

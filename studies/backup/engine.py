@@ -6,7 +6,6 @@ not finished (a kill -9) is due again when its lease is over.
 
 from __future__ import annotations
 
-import random
 import secrets
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from studies.backup import copies, health, keys, target
 from studies.backup.errors import BackupDown, BackupRefuses, NotEscrowed
 from studies.backup.models import BackupState
 from studies.errors import PermanentError
+from studies.lease import pause_after
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=15)
@@ -196,8 +196,7 @@ class _Slice:
         state = BackupState.State.FAILED if final else BackupState.State.PENDING
         known = isinstance(error, PermanentError | BackupDown | BackupRefuses)
         words = str(error) if known else "The portal failed to back it up; see its log."
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.attempts, 10))
-        again = timezone.now() + timedelta(seconds=pause * random.uniform(0.5, 1))  # noqa: S311
+        again = timezone.now() + pause_after(row.attempts, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         statements.change(LATER, [state.value, words[:200], _stamp(again), row.pk, self.token])
         if final:
             audit.record(

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from pacs import audit
 from studies.backup.models import BackupHealth, BackupState
+from studies.lease import pause_after
 
 FIRST_PAUSE, LONGEST_PAUSE, REFUSED_PAUSE = 10, 600, 300
 
@@ -42,11 +43,15 @@ def worked() -> None:
 def broke(words: str, *, refused: bool) -> None:
     """Nothing gets through: wait longer each time. The first failure in a row is audited."""
     found = row()
-    pause = REFUSED_PAUSE if refused else min(LONGEST_PAUSE, FIRST_PAUSE * 2**found.failures)
+    pause = (
+        timedelta(seconds=REFUSED_PAUSE)
+        if refused
+        else pause_after(found.failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+    )
     now = timezone.now()
     BackupHealth.objects.filter(pk="backup").update(
         failures=F("failures") + 1,
-        paused_until=now + timedelta(seconds=pause),
+        paused_until=now + pause,
         last_error=words[:200],
         last_failure_at=now,
     )

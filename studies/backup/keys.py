@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from pacs.sealing import Key
+from pacs.storage import sync_directory
 from studies.backup.errors import NotEscrowed
 from studies.backup.models import BackupKey
 
@@ -59,16 +60,7 @@ def create() -> Key:
     if settings.BACKUP_KEYS:
         raise ImproperlyConfigured("The keys come from PACS_BACKUP_KEYS: put the new one there.")
     key = Key.new()
-    path = key_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [base64.b64encode(each.secret).decode() for each in [key, *keys()]]
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-        handle.write("\n".join(lines) + "\n")
-        handle.flush()
-        os.fsync(handle.fileno())
-    draft.replace(path)
+    _write([key, *keys()])
     return key
 
 
@@ -77,12 +69,22 @@ def adopt(key: Key) -> None:
     held = keys()
     if any(each.id == key.id for each in held) or settings.BACKUP_KEYS:
         return
+    _write([*held, key])
+
+
+def _write(found: list[Key]) -> None:
+    """Replace the key file; a crash leaves the old one or the new one, whole."""
     path = key_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [base64.b64encode(each.secret).decode() for each in [*held, key]]
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    lines = [base64.b64encode(each.secret).decode() for each in found]
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as handle:
         handle.write("\n".join(lines) + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.replace(path)
+    sync_directory(path.parent)
 
 
 def sheet(key: Key) -> str:

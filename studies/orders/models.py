@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,24 +11,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pacs.accounts.models import Site
-from pacs.accounts.principal import principal_or_none
+from studies.managers import OfSiteQuerySet
 from studies.models import Patient, Priority, Study
 
 
 def new_study_instance_uid() -> str:
     """A UID of a UUID (PS3.5 B.2): no registry is needed."""
     return f"2.25.{uuid.uuid4().int}"
-
-
-class OfSiteQuerySet(models.QuerySet[Any]):
-    """Rows of a site; start from `visible_to` wherever a person or a program asks."""
-
-    def visible_to(self, who: Any) -> Any:
-        """Rows of the sites that the user (or Principal) sees whole; no referrers."""
-        principal = principal_or_none(who)
-        if principal is None:
-            return self.none()
-        return self if principal.is_superuser else self.filter(site_id__in=principal.whole_sites)
 
 
 class OrderStatus(models.TextChoices):

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from pacs.accounts.models import Site
-from studies.annotations.models import OfStudyQuerySet
+from studies.managers import OfStudyQuerySet
 from studies.models import Priority, Study
 
 

@@ -125,11 +125,11 @@ def test_nothing_signed_yet(logged_in: Any, study: Any, radiologist: Any) -> Non
 
 
 def test_pdf(logged_in: Any, report: Any, radiologist: Any) -> None:
-    answer = logged_in(radiologist).get(f"/reports/{report.pk}/pdf/?version=2")
+    answer = logged_in(radiologist).get(f"/reports/{report.pk}/pdf/?version=2", follow=True)
     assert answer.content.startswith(b"%PDF-")
     assert answer["Content-Type"] == "application/pdf"
     assert answer["Cache-Control"] == "no-store"
-    assert answer["Content-Disposition"] == f'attachment; filename="report-{report.pk}-2.pdf"'
+    assert answer["Content-Disposition"] == f'inline; filename="report-{report.pk}-2.pdf"'
     assert AuditEvent.objects.filter(action="report.pdf", study_id=report.study_id).count() == 1
 
 
