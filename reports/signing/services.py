@@ -57,38 +57,37 @@ def sign(
         raise Refused("A report is signed preliminarily or finally.", code="kind")
     origin = Origin(address, session_key)
     beside = Beside(tuple(open_studies), other_patient_open)
-    with steps.refusals_kept("report.signed", report_id, who, origin):
-        draft = steps.document_at(report_id, revision)
-        pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
-        with transaction.atomic():
-            opened = steps.open_report(report_id, who, revision)
-            report = opened.report
-            if report.state in READABLE:
-                raise Refused("It is signed already. Write an addendum.", code="signed-already")
-            if report.state == ReportState.WITHDRAWN:
-                raise Refused("It is withdrawn. Write a new report.", code="withdrawn")
-            steps.require_reader(opened)
-            waits = kind == VersionKind.FINAL and opened.signer.is_resident
-            signed_kind = VersionKind.PRELIMINARY if waits else VersionKind(kind)
-            key_pictures.unchanged(pictures)
-            given = require_answers(opened, answers, beside, kind=signed_kind)
-            version = steps.append_document(
-                opened, report.content, pictures, kind=signed_kind, answers=given
-            )
-            final = signed_kind == VersionKind.FINAL
-            steps.settle(
-                opened,
-                ReportState.FINAL if final else ReportState.PRELIMINARY,
-                cosigner_wanted=waits,
-                **({"first_final_at": version.signed_at} if final else {}),
-            )
-            steps.move_study(
-                opened,
-                ReadingState.FINAL if final else ReadingState.PRELIMINARY,
-                reader=None if final or waits else opened.signer.user,
-                origin=origin,
-            )
-            steps.follow_up(opened, version, origin)
+    with steps.signing(report_id, who, revision, origin, without_pictures=without_pictures) as (
+        opened,
+        pictures,
+    ):
+        report = opened.report
+        if report.state in READABLE:
+            raise Refused("It is signed already. Write an addendum.", code="signed-already")
+        if report.state == ReportState.WITHDRAWN:
+            raise Refused("It is withdrawn. Write a new report.", code="withdrawn")
+        steps.require_reader(opened)
+        waits = kind == VersionKind.FINAL and opened.signer.is_resident
+        signed_kind = VersionKind.PRELIMINARY if waits else VersionKind(kind)
+        key_pictures.unchanged(pictures)
+        given = require_answers(opened, answers, beside, kind=signed_kind)
+        version = steps.append_document(
+            opened, report.content, pictures, kind=signed_kind, answers=given
+        )
+        final = signed_kind == VersionKind.FINAL
+        steps.settle(
+            opened,
+            ReportState.FINAL if final else ReportState.PRELIMINARY,
+            cosigner_wanted=waits,
+            **({"first_final_at": version.signed_at} if final else {}),
+        )
+        steps.move_study(
+            opened,
+            ReadingState.FINAL if final else ReadingState.PRELIMINARY,
+            reader=None if final or waits else opened.signer.user,
+            origin=origin,
+        )
+        steps.follow_up(opened, version, origin)
     return version
 
 
@@ -111,43 +110,42 @@ def cosign(
     """
     origin = Origin(address, session_key)
     beside = Beside(tuple(open_studies), other_patient_open)
-    with steps.refusals_kept("report.signed", report_id, who, origin):
-        draft = steps.document_at(report_id, revision)
-        pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
-        with transaction.atomic():
-            opened = steps.open_report(report_id, who, revision)
-            report, last = opened.report, opened.last
-            if report.state != ReportState.PRELIMINARY or not report.cosigner_wanted or not last:
-                raise Refused("No second signature is wanted here.", code="not-wanted")
-            if last.signer_id == opened.signer.user.pk:
-                raise NotAllowed("Another radiologist has to sign your report.", code="own")
-            if opened.signer.is_resident:
-                raise NotAllowed("A resident's signature needs a second one itself.", code="role")
-            steps.require_unclaimed(opened)
-            key_pictures.unchanged(pictures)
-            author = Signer(last.signer, is_resident=True)
-            version = steps.append_document(
-                opened,
-                report.content,
-                pictures,
-                kind=VersionKind.FINAL,
-                answers=require_answers(opened, answers, beside, kind=VersionKind.FINAL),
-                signer=author,
-                cosigner=opened.signer,
+    with steps.signing(report_id, who, revision, origin, without_pictures=without_pictures) as (
+        opened,
+        pictures,
+    ):
+        report, last = opened.report, opened.last
+        if report.state != ReportState.PRELIMINARY or not report.cosigner_wanted or not last:
+            raise Refused("No second signature is wanted here.", code="not-wanted")
+        if last.signer_id == opened.signer.user.pk:
+            raise NotAllowed("Another radiologist has to sign your report.", code="own")
+        if opened.signer.is_resident:
+            raise NotAllowed("A resident's signature needs a second one itself.", code="role")
+        steps.require_unclaimed(opened)
+        key_pictures.unchanged(pictures)
+        author = Signer(last.signer, is_resident=True)
+        version = steps.append_document(
+            opened,
+            report.content,
+            pictures,
+            kind=VersionKind.FINAL,
+            answers=require_answers(opened, answers, beside, kind=VersionKind.FINAL),
+            signer=author,
+            cosigner=opened.signer,
+        )
+        if steps.wording(version.content) != steps.wording(last.content):
+            raise Refused(
+                "The text is no longer what was signed. Take it over and sign it yourself.",
+                code="changed-since",
             )
-            if steps.wording(version.content) != steps.wording(last.content):
-                raise Refused(
-                    "The text is no longer what was signed. Take it over and sign it yourself.",
-                    code="changed-since",
-                )
-            steps.settle(
-                opened,
-                ReportState.FINAL,
-                cosigner_wanted=False,
-                first_final_at=version.signed_at,
-            )
-            steps.move_study(opened, ReadingState.FINAL, reader=None, origin=origin)
-            steps.follow_up(opened, version, origin)
+        steps.settle(
+            opened,
+            ReportState.FINAL,
+            cosigner_wanted=False,
+            first_final_at=version.signed_at,
+        )
+        steps.move_study(opened, ReadingState.FINAL, reader=None, origin=origin)
+        steps.follow_up(opened, version, origin)
     return version
 
 
@@ -203,33 +201,32 @@ def sign_addendum(
     """Sign the addendum as it is at `revision`. Raises as `sign`; residents cannot."""
     origin = Origin(address, session_key)
     beside = Beside(tuple(open_studies), other_patient_open)
-    with steps.refusals_kept("report.signed", report_id, who, origin):
-        draft = steps.document_at(report_id, revision)
-        pictures = steps.pictures_of(report_id, draft, leave_out=without_pictures)
-        with transaction.atomic():
-            opened = steps.open_report(report_id, who, revision)
-            report, last = opened.report, opened.last
-            if not report.is_addending or report.state not in READABLE or last is None:
-                raise Refused("There is no addendum to sign.", code="no-addendum")
-            steps.require_reader(opened)
-            if opened.signer.is_resident:
-                raise NotAllowed(
-                    "An addendum of a resident is signed by another radiologist:"
-                    " have one take it over. The text is kept.",
-                    code="needs-cosignature",
-                )
-            key_pictures.unchanged(pictures)
-            version = steps.append_document(
-                opened,
-                report.content,
-                pictures,
-                kind=VersionKind.ADDENDUM,
-                answers=require_answers(opened, answers, beside, kind=VersionKind.ADDENDUM),
-                addends=last.number,
+    with steps.signing(report_id, who, revision, origin, without_pictures=without_pictures) as (
+        opened,
+        pictures,
+    ):
+        report, last = opened.report, opened.last
+        if not report.is_addending or report.state not in READABLE or last is None:
+            raise Refused("There is no addendum to sign.", code="no-addendum")
+        steps.require_reader(opened)
+        if opened.signer.is_resident:
+            raise NotAllowed(
+                "An addendum of a resident is signed by another radiologist:"
+                " have one take it over. The text is kept.",
+                code="needs-cosignature",
             )
-            steps.settle(opened, ReportState.ADDENDED, is_addending=False)
-            steps.move_study(opened, ReadingState.ADDENDED, reader=None, origin=origin)
-            steps.follow_up(opened, version, origin)
+        key_pictures.unchanged(pictures)
+        version = steps.append_document(
+            opened,
+            report.content,
+            pictures,
+            kind=VersionKind.ADDENDUM,
+            answers=require_answers(opened, answers, beside, kind=VersionKind.ADDENDUM),
+            addends=last.number,
+        )
+        steps.settle(opened, ReportState.ADDENDED, is_addending=False)
+        steps.move_study(opened, ReadingState.ADDENDED, reader=None, origin=origin)
+        steps.follow_up(opened, version, origin)
     return version
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 
 from pacs import audit, events
@@ -98,6 +99,18 @@ def open_report(report_id: int, who: Any, revision: int | None) -> Opened:
     if revision is not None and report.revision != revision:
         raise _stale(report)
     return Opened(report, study, last_of(report), signer)
+
+
+@contextmanager
+def signing(
+    report_id: int, who: Any, revision: int, origin: Origin, *, without_pictures: bool
+) -> Iterator[tuple[Opened, dict[str, key_pictures.Picture]]]:
+    """A draft as it is at `revision`, locked for its signature, with its pictures, made before."""
+    with refusals_kept("report.signed", report_id, who, origin):
+        draft = document_at(report_id, revision)
+        pictures = pictures_of(report_id, draft, leave_out=without_pictures)
+        with transaction.atomic():
+            yield open_report(report_id, who, revision), pictures
 
 
 def require_reader(opened: Opened) -> None:
