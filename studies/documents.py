@@ -1,11 +1,13 @@
 """Metadata documents: DICOM JSON (PS3.18 F) of each instance, and series-wide caches of them.
 
-The default home is a table beside the index; the functions below are all that others use.
+The default home is a table beside the index; the functions below are all that others use. They give
+documents as they are corrected: `body` is what the file says, `overlay` what was corrected of it.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from pacs import statements
 from studies import cachefiles
+from studies.dicom.overlay import Overlay, merged, of_document
 from studies.models import MetadataDocument, Series
 
 SUFFIX = ".json.gz"
@@ -27,6 +30,7 @@ COLUMNS = (
     "series_instance_uid",
     "instance_number",
     "body",
+    "overlay",
 )
 REPLACE = "ON CONFLICT (site_id, sop_instance_uid) DO UPDATE SET " + ", ".join(
     f"{name} = EXCLUDED.{name}" for name in COLUMNS[2:]
@@ -43,6 +47,8 @@ class Document:
     sop_instance_uid: str
     instance_number: int | None
     body: str
+    overlay: str | None = None
+    """JSON text of what `studies.dicom.overlay.of_document` gives."""
 
 
 def replace_many(documents: Iterable[Document]) -> None:
@@ -55,18 +61,25 @@ def replace_many(documents: Iterable[Document]) -> None:
 def get_many(site_id: int, uids: Iterable[str]) -> dict[str, Any]:
     """The documents of these SOP Instance UIDs at a site, parsed."""
     rows = MetadataDocument.objects.filter(site_id=site_id, sop_instance_uid__in=list(uids))
-    return {row.sop_instance_uid: row.body for row in rows}
+    return {row.sop_instance_uid: merged(row.body, row.overlay) for row in rows}
 
 
 def instance_json(site_id: int, sop_instance_uid: str) -> bytes | None:
     """One instance's document as a JSON array of one, or None."""
-    text = (
+    found = (
         MetadataDocument.objects.filter(site_id=site_id, sop_instance_uid=sop_instance_uid)
         .annotate(text=Cast("body", TextField()))
-        .values_list("text", flat=True)
+        .values_list("text", "overlay")
         .first()
     )
-    return None if text is None else f"[{text}]".encode()
+    return None if found is None else f"[{_text(*found)}]".encode()
+
+
+def _text(body: str, overlay: Any) -> str:
+    """A document as text, corrected."""
+    if not overlay:
+        return body
+    return json.dumps(merged(json.loads(body), overlay), ensure_ascii=False, separators=(",", ":"))
 
 
 def _cache_folder(series_id: int) -> Path:
@@ -82,9 +95,9 @@ def _build(series: Series) -> bytes:
         )
         .order_by("instance_number", "id")
         .annotate(text=Cast("body", TextField()))
-        .values_list("text", flat=True)
+        .values_list("text", "overlay")
     )
-    return b"[" + b",".join(text.encode() for text in texts) + b"]"
+    return b"[" + b",".join(_text(*found).encode() for found in texts) + b"]"
 
 
 def series_json_gzip(series: Series) -> bytes:
@@ -110,6 +123,44 @@ def study_json(series: Iterable[Series]) -> bytes:
     """The JSON array of all documents of these series, in their order."""
     bodies = [body[1:-1] for one in series if (body := series_json(one)) != b"[]"]
     return b"[" + b",".join(bodies) + b"]"
+
+
+# Corrections
+
+
+def overlay_text(body: str, overlay: Overlay | None) -> str | None:
+    """The `overlay` of a document on its way in."""
+    changed = of_document(json.loads(body), overlay) if overlay is not None else {}
+    if not changed:
+        return None
+    return json.dumps(changed, ensure_ascii=False, separators=(",", ":"))
+
+
+def lay(site_id: int, study_uid: str, series_uid: str, overlay: Overlay | None) -> None:
+    """Have the documents of a series say what is corrected; None: what the files say."""
+    rows = MetadataDocument.objects.filter(
+        site_id=site_id, study_instance_uid=study_uid, series_instance_uid=series_uid
+    ).order_by()
+    if overlay is None:
+        rows.filter(overlay__isnull=False).update(overlay=None)
+        return
+    alike: dict[str | None, list[int]] = {}
+    texts = rows.annotate(text=Cast("body", TextField())).values_list("id", "text")
+    for pk, text in texts.iterator(2000):
+        alike.setdefault(overlay_text(text, overlay), []).append(pk)
+    for laid, ids in alike.items():
+        for start in range(0, len(ids), AT_ONCE):
+            some = MetadataDocument.objects.filter(id__in=ids[start : start + AT_ONCE])
+            some.update(overlay=laid)
+
+
+def move(site_id: int, sop_uids: Collection[str], study_uid: str) -> None:
+    """Have the documents of these instances belong to another study of the site."""
+    wanted = list(sop_uids)
+    for start in range(0, len(wanted), AT_ONCE):
+        MetadataDocument.objects.filter(
+            site_id=site_id, sop_instance_uid__in=wanted[start : start + AT_ONCE]
+        ).update(study_instance_uid=study_uid)
 
 
 # Search. A key is (site, StudyInstanceUID) of a study, with SeriesInstanceUID of a series, with
@@ -171,10 +222,10 @@ def first_of_each(keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
     found: dict[Key, dict[str, Any]] = {}
     for rows, columns in _of_keys(keys):
         firsts = rows.order_by().values(*columns).annotate(first=Min("id")).values("first")
-        for *key, body in MetadataDocument.objects.filter(id__in=firsts).values_list(
-            *columns, "body"
+        for *key, body, overlay in MetadataDocument.objects.filter(id__in=firsts).values_list(
+            *columns, "body", "overlay"
         ):
-            found[tuple(key)] = body
+            found[tuple(key)] = merged(body, overlay)
     return found
 
 
@@ -191,10 +242,11 @@ def search(
     for rows, columns in _of_keys(among):
         elements = {f"e{number}": Element(tag) for number, tag in enumerate(tops)}
         present = Q(*(Q(**{f"{name}__isnull": False}) for name in elements))
+        present |= Q(overlay__isnull=False)
         matching = rows.order_by().annotate(**elements).filter(present)
-        for row in matching.values_list(*columns, *elements).iterator(2000):
-            key = row[: len(columns)]
-            values = dict(zip(tops, row[len(columns) :], strict=True))
+        for *row, overlay in matching.values_list(*columns, *elements, "overlay").iterator(2000):
+            key = tuple(row[: len(columns)])
+            values = dict(zip(tops, row[len(columns) :], strict=True)) | (overlay or {})
             if key in found or key not in among:
                 continue
             if all(_has(values, path, wanted) for path, wanted in tag_query.items()):

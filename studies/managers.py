@@ -8,22 +8,48 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from pacs.accounts.models import Site
+from pacs.accounts.models import Role, Scope, Site
 from pacs.accounts.principal import Principal, principal_or_none
+
+CORRECTORS = (Role.TECHNICIAN.value, Role.SITE_ADMIN.value)
 
 
 class StudyQuerySet(models.QuerySet[Any]):
     """Studies; start from `visible_to` wherever a person or a program asks."""
 
-    def visible_to(self, who: Any) -> StudyQuerySet:
+    def kept(self) -> StudyQuerySet:
+        """Without what was rejected."""
+        from studies.models import RejectedStudy
+
+        return self.exclude(id__in=RejectedStudy.objects.values("study_id"))
+
+    def visible_to(self, who: Any, *, rejected: bool = False) -> StudyQuerySet:
         """Studies that a user (or Principal) may see. Nobody and anonymous see none.
 
         Radiologists, technicians and site administrators see their sites; referrers see what a
-        StudyGrant names; superusers see everything.
+        StudyGrant names; superusers see everything. `rejected`: superusers want what was rejected,
+        too; nobody else gets it.
         """
         principal = principal_or_none(who)
         if principal is None:
             return self.none()
+        if principal.is_superuser and rejected:
+            return self
+        return self.kept()._within(principal)
+
+    def correctable_by(self, who: Any) -> StudyQuerySet:
+        """Studies, rejected ones too, of the sites where the user is technician or site
+        administrator."""
+        principal = principal_or_none(who)
+        if principal is None or Scope.WRITE.value not in principal.scopes:
+            return self.none()
+        if principal.is_superuser:
+            return self
+        return self.filter(
+            site_id__in=[site for site, role in principal.roles if role in CORRECTORS]
+        )
+
+    def _within(self, principal: Principal) -> StudyQuerySet:
         if principal.is_superuser:
             return self
         whole = Q(site_id__in=principal.whole_sites)
@@ -42,7 +68,7 @@ class StudyQuerySet(models.QuerySet[Any]):
         if principal.is_superuser:
             return list(Site.objects.order_by("id").values_list("id", flat=True)), None
         elsewhere = principal.grant_sites - principal.whole_sites
-        granted = self.filter(id__in=_granted(principal, elsewhere)) if elsewhere else None
+        granted = self.kept().filter(id__in=_granted(principal, elsewhere)) if elsewhere else None
         return sorted(principal.whole_sites), granted
 
 

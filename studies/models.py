@@ -6,7 +6,6 @@ Text of DICOM elements is kept as sent (stripped); `*_date` fields with type dat
 from __future__ import annotations
 
 import uuid
-from datetime import date
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -21,8 +20,7 @@ from pacs.crypto import EncryptedTextField
 from studies.dicom.charset import display_name
 from studies.fields import FoldedNameField, JSONTextField
 from studies.managers import QuarantineQuerySet, StudyQuerySet
-
-NO_DAY = date(1, 1, 1)
+from studies.searchindex import NO_DAY
 
 
 class Patient(models.Model):
@@ -35,6 +33,9 @@ class Patient(models.Model):
     patient_name_ideographic = models.CharField(max_length=324, blank=True)
     patient_birth_date = models.CharField(max_length=8, blank=True)
     patient_sex = models.CharField(max_length=16, blank=True)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="merged"
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -161,6 +162,17 @@ class Study(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     last_received_at = models.DateTimeField(default=timezone.now)
     quiet_at = models.DateTimeField(default=timezone.now)
+
+    corrected = models.CharField(
+        max_length=400,
+        blank=True,
+        editable=False,
+        help_text="Keywords of the attributes that are served as this row says, with commas",
+    )
+    corrected_at = models.DateTimeField(null=True, editable=False)
+    correction_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Grows with every correction"
+    )
 
     objects = StudyQuerySet.as_manager()
 
@@ -309,6 +321,12 @@ class Series(models.Model):
     )
     number_of_instances = models.PositiveIntegerField(default=0)
     metadata_version = models.PositiveIntegerField(default=0)
+    received_in = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="StudyInstanceUID that its images came with, where it was moved",
+    )
 
     class Meta:
         verbose_name_plural = "series"
@@ -363,6 +381,9 @@ class MetadataDocument(models.Model):
     study_instance_uid = models.CharField(max_length=64)
     instance_number = models.IntegerField(null=True)
     body = JSONTextField()
+    overlay = JSONTextField(
+        null=True, help_text="Elements that are corrected, by tag; null for one that is left out"
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -448,6 +469,15 @@ class StudyGrant(models.Model):
         return f"study {self.study_id} to {self.user}"
 
 
+class Settled(models.TextChoices):
+    """What became of a quarantined file."""
+
+    STORED = "stored", "Stored"
+    ACCEPTED = "accepted", "Accepted as a correction"
+    DISCARDED = "discarded", "Discarded"
+    ERASED = "erased", "Discarded and erased"
+
+
 class QuarantinedFile(models.Model):
     """A file that the one door would not take, kept with its reason until someone decides."""
 
@@ -463,6 +493,17 @@ class QuarantinedFile(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     times_received = models.PositiveIntegerField(default=1)
     is_open = models.BooleanField(default=True)
+    settled_as = models.CharField(max_length=10, blank=True, choices=Settled, editable=False)
+    settled_at = models.DateTimeField(null=True, editable=False)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    settled_why = models.CharField(max_length=500, blank=True, editable=False)
+    told_at = models.DateTimeField(null=True, editable=False, help_text="When its site was told")
 
     objects = QuarantineQuerySet.as_manager()
 
@@ -493,6 +534,7 @@ from studies.backup.models import (  # noqa: E402, F401
     BackupState,
     DatabaseBackup,
 )
+from studies.corrections.models import Correction, ReceivedAs, RejectedStudy  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

@@ -8,17 +8,27 @@ and filled from the studies.
 from __future__ import annotations
 
 import sys
+from datetime import date
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
+from django.db.models import F
 from django.db.models.expressions import RawSQL
 
+NO_DAY = date(1, 1, 1)
 TRIGRAM = 3
 MAX_TRIGRAMS = 24
 # So many rows are sooner looked up and sorted than met by reading a million in order.
 FEW = 10_000
 FOLD_ABOVE = 20_000
-TABLES = frozenset({"studies_study", "studies_studymodality", "studies_studydaycount"})
+TABLES = frozenset(
+    {
+        "studies_study",
+        "studies_studymodality",
+        "studies_studydaycount",
+        "studies_rejectedstudy",
+    }
+)
 NO_TRIGRAMS = (
     "Text searches will be slow: the database role may not create the extension pg_trgm. Have an"
     " administrator run CREATE EXTENSION pg_trgm in this database, then migrate again."
@@ -64,7 +74,8 @@ SQLITE_TEXT = """CREATE VIRTUAL TABLE IF NOT EXISTS studies_study_text USING fts
     search_text, content='studies_study', content_rowid='id', tokenize='trigram',
     detail='none', columnsize=0)"""
 COUNT_DAYS = """INSERT INTO studies_studydaycount (site_id, sort_day, number)
-    SELECT site_id, sort_day, count(*) FROM studies_study GROUP BY site_id, sort_day"""
+    SELECT site_id, sort_day, count(*) FROM studies_study
+    WHERE id NOT IN (SELECT study_id FROM studies_rejectedstudy) GROUP BY site_id, sort_day"""
 SQLITE_FILL = [
     "INSERT INTO studies_study_text (studies_study_text) VALUES ('rebuild')",
     "DELETE FROM studies_studymodality",
@@ -170,6 +181,19 @@ def _install_trigrams(connection: Any) -> None:
             cursor.execute(POSTGRESQL_TEXT)
     except DatabaseError:
         sys.stderr.write(f"{NO_TRIGRAMS}\n")
+
+
+def count(study: Any, change: int) -> None:
+    """Have searches count a study among those of its day no more (-1), or again (1)."""
+    from studies.models import StudyDayCount
+
+    own = {"site_id": study.site_id, "sort_day": study.study_day or NO_DAY}
+    connection = connections["default"]
+    if connection.vendor == "sqlite" and StudyDayCount.objects.filter(**own).update(
+        number=F("number") + change
+    ):
+        return
+    StudyDayCount.objects.create(**own, number=change)
 
 
 def fold_counts(connection: Any) -> None:

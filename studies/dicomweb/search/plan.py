@@ -26,7 +26,14 @@ from studies.dicomweb.errors import BadRequestError
 from studies.dicomweb.like import Like
 from studies.dicomweb.search.keys import Level, prefix
 from studies.dicomweb.search.parse import Query
-from studies.models import Instance, Series, Study, StudyDayCount, StudyModality
+from studies.models import (
+    Instance,
+    RejectedStudy,
+    Series,
+    Study,
+    StudyDayCount,
+    StudyModality,
+)
 
 MAX_PARTS = 200
 JUMP_FROM = 2_000
@@ -184,14 +191,21 @@ def _parts(query: Query, found: Reach) -> list[QuerySet[Any]]:
 def _by_site(query: Query, sites: list[int]) -> list[QuerySet[Any]]:
     at = prefix(query.level, Level.STUDY)
     rows = MODELS[query.level].objects.filter(query.condition() & _text(query, at))
+    rows = rows.exclude(**{f"{at}id__in": _rejected()})
     if len(sites) > MAX_PARTS:
         return [rows.filter(**{f"{at}site_id__in": sites})]
     return [rows.filter(**{f"{at}site_id": site}) for site in sites]
 
 
+def _rejected() -> Any:
+    """Ids of what no search shows: few, looked up in a list of their own."""
+    return RejectedStudy.objects.order_by().values("study_id")
+
+
 def _by_modality(query: Query, sites: list[int], modalities: list[str]) -> list[QuerySet[Any]]:
     condition = query.condition(Level.SERIES, without=("ModalitiesInStudy", "StudyDate"))
     rows = StudyModality.objects.filter(condition & _text(query, "study__"))
+    rows = rows.exclude(study_id__in=_rejected())
     if "StudyDate" in query.conditions:
         rows = rows.filter(query.conditions["StudyDate"][1](""))
     parts = []
@@ -235,6 +249,7 @@ def _from_few(query: Query, sites: list[int], few: Any) -> QuerySet[Any]:
     at = prefix(query.level, Level.STUDY)
     rows = MODELS[query.level].objects.alias(at_site=F(f"{at}site_id") + 0)
     rows = rows.filter(query.condition(), at_site__in=sites)
+    rows = rows.exclude(**{f"{at}id__in": _rejected()})
     if few is not None:
         rows = rows.filter(**{f"{at}id__in": few})
     if "SOPInstanceUID" in query.values:
