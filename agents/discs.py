@@ -7,7 +7,6 @@ that the command names, from the moment it was sent to its end. Whatever leaves 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -66,7 +65,8 @@ def images_of(command: AgentCommand, studies: list[Study], **where: str) -> list
 
     `where`: the agent's address.
     """
-    rows = Instance.objects.filter(series__study__in=studies).order_by(
+    rows = Instance.objects.filter(series__study__in=studies).select_related("series__study")
+    rows = rows.order_by(
         "series__study_id",
         F("series__series_number").asc(nulls_last=True),
         "series_id",
@@ -89,7 +89,8 @@ def images_of(command: AgentCommand, studies: list[Study], **where: str) -> list
 
 def image_of(studies: list[Study], pk: int) -> Outgoing | None:
     """One image of these studies; None where it is none of theirs."""
-    instance = Instance.objects.filter(series__study__in=studies, pk=pk).first()
+    rows = Instance.objects.filter(series__study__in=studies).select_related("series__study")
+    instance = rows.filter(pk=pk).first()
     return None if instance is None else dicom_bytes(instance)
 
 
@@ -120,8 +121,4 @@ def of_study(study: Study, who: Any) -> list[AgentCommand]:
 
 
 def _image(outgoing: Outgoing) -> dict[str, Any]:
-    if outgoing.corrected is None:
-        sha256 = outgoing.instance.file_sha256
-    else:
-        sha256 = hashlib.sha256(outgoing.corrected).hexdigest()
-    return {"id": outgoing.instance.pk, "size": outgoing.size, "sha256": sha256}
+    return {"id": outgoing.instance.pk, "size": outgoing.size, "sha256": outgoing.sha256()}

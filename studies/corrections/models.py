@@ -115,6 +115,7 @@ class RejectedStudy(models.Model):
         Study, on_delete=models.CASCADE, primary_key=True, related_name="rejection"
     )
     of = models.ForeignKey(Study, on_delete=models.PROTECT, null=True, related_name="rejects")
+    holds_images = models.BooleanField(default=False, help_text="Images rejected out of `of`")
 
     def __str__(self) -> str:
         return f"rejection of study {self.study_id}"

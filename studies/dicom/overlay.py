@@ -1,7 +1,7 @@
 """Corrected attributes laid over a stored instance while it is read; the stored bytes stay.
 
-Elements at the top of the data set are replaced, added or left out; what they were goes into an item
-of Original Attributes Sequence (PS3.3 C.12.1.1.9). All other bytes are those of the file.
+Elements at the top of the data set are replaced, added or left out; what they were goes into an
+item of Original Attributes Sequence (PS3.3 C.12.1.1.9). All other bytes are those of the file.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from pydicom import dcmread
 from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from studies.dicom import header
 from studies.dicom.canonical import LONG_VR
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.inflate import inflate
@@ -189,7 +189,7 @@ def _patch(data: Buffer, start: int, syntax: str, overlay: Overlay) -> Patched:
     )
     if utf8 and not _ascii_only(data, elements):
         return _in_utf8(data, start, elements, end, encoding, new, gone)
-    ordered = all(one.tag < other.tag for one, other in zip(elements, elements[1:], strict=False))
+    ordered = all(one.tag < other.tag for one, other in pairwise(elements))
     rest_at = end
     if ordered:
         rest_at = next((e.start for e in elements if e.tag > ORIGINAL_ATTRIBUTES), end)
@@ -296,10 +296,7 @@ def _fits(texts: Sequence[str], charset: Sequence[str]) -> bool:
 
 
 def _encoded(text: str, vr: str, codec: str) -> bytes:
-    if text.isascii():
-        value = text.encode()
-    else:
-        value = text.encode(codec)
+    value = text.encode() if text.isascii() else text.encode(codec)
     return value + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
 
 
@@ -383,10 +380,7 @@ def _in_utf8(
         for e in sorted(elements)
         if e.start < rest_at and e.tag & 0xFFFF and e.tag not in gone
     )
-    if start == 0:  # a deflated file, inflated
-        dataset = dcmread(BytesIO(_bare(head)), force=True)
-    else:
-        dataset = dcmread(BytesIO(head), force=True, stop_before_pixels=True)
+    dataset = header.read(head if start else _bare(head))  # without a start: it was deflated
     dataset.decode()
     for tag in new:
         if tag in dataset:

@@ -17,6 +17,7 @@ from pacs.accounts import access
 from pacs.accounts.addresses import address_of
 from pacs.accounts.models import Scope, Site, User
 from pacs.accounts.principal import Principal
+from studies.corrections.signals import corrected
 from studies.dicomweb.errors import ForbiddenError, NotAuthenticatedError, NotFoundError
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.pool import Once, Pool
@@ -36,9 +37,11 @@ def _grants_changed(sender: Any, **kwargs: Any) -> None:
 
 
 def connect() -> None:
-    """Forget permissions when a grant comes or goes; called once at start."""
+    """Forget permissions when a grant comes or goes or a study is corrected; called once at
+    start."""
     for signal in (post_save, post_delete):
         signal.connect(_grants_changed, sender=StudyGrant, dispatch_uid="dataplane-grants")
+    corrected.connect(_grants_changed, dispatch_uid="dataplane-corrections")
 
 
 def epoch() -> tuple[int, int]:
@@ -55,6 +58,8 @@ class StudyRef:
     site_slug: str
     patient_id: int
     study_instance_uid: str
+    version: int = 0
+    """Grows with every correction: what was remembered of the study counts no more."""
 
 
 @dataclass(slots=True)
@@ -157,12 +162,13 @@ def _address(exchange: Exchange) -> str:
 
 
 def _find_study(identity: Identity, slug: str | None, uid: str, action: str) -> StudyRef:
-    studies = Study.objects.visible_to(identity.principal).filter(study_instance_uid=uid)
+    visible = Study.objects.visible_to(identity.principal, rejected=True)
+    studies = visible.filter(study_instance_uid=uid)
     if slug is not None:
         studies = studies.filter(site__slug=slug)
     row = (
         studies.select_related("site")
-        .only("site__slug", "patient_ref_id", "study_instance_uid")
+        .only("site__slug", "patient_ref_id", "study_instance_uid", "correction_version")
         .order_by("id")
         .first()
     )
@@ -175,7 +181,9 @@ def _find_study(identity: Identity, slug: str | None, uid: str, action: str) -> 
         session_key=identity.principal.session_key,
         address=identity.address,
     )
-    return StudyRef(row.pk, row.site_id, row.site.slug, row.patient_ref_id, uid)
+    return StudyRef(
+        row.pk, row.site_id, row.site.slug, row.patient_ref_id, uid, row.correction_version
+    )
 
 
 def dicomweb_root(site_slug: str) -> str:

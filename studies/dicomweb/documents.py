@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from studies import archive
 from studies.dicom.pixels.client import PixelError, PixelTimeout
 from studies.dicom.structured.classes import is_report
 from studies.dicomweb import caching, encapsulated
 from studies.dicomweb.errors import BusyError, DicomWebError, NotAcceptableError, NotFoundError
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header
-from studies.dicomweb.instances import Location
+from studies.dicomweb.instances import Location, header_path
 from studies.dicomweb.parts import Parts
 from studies.dicomweb.picture_forms import PDF, PDFS, REPORTS, picture_form
 from studies.dicomweb.pictures import NOT_SHOWN
@@ -45,7 +44,7 @@ class Documents:
             root = exchange.path.partition("/studies/")[0].removesuffix("/wado")
             if not root.startswith("/dicom-web"):
                 root = "/dicom-web"
-            body = await self._slow.run(_report, location.archive_key, form.media_type, root)
+            body = await self._slow.run(_report, location, form.media_type, root)
             headers = [NO_STORE, FORBIDDING]
             kind = f"{form.media_type}; charset=utf-8"
         if form.multipart:
@@ -65,8 +64,8 @@ def offered(location: Location) -> tuple[str, ...]:
     raise NotFoundError(NOT_SHOWN)
 
 
-def _report(archive_key: str, media_type: str, root: str) -> bytes:
-    path = archive.local_path(archive_key)
+def _report(location: Location, media_type: str, root: str) -> bytes:
+    path = header_path(location)
     if path.stat().st_size > MAX_REPORT_BYTES:
         raise NotAcceptableError("The report is larger than can be shown as a page.")
     try:

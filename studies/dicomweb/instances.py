@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from django.db.models import F
 
 from studies import archive
+from studies.corrections import files
+from studies.corrections.overlays import overlay_of
+from studies.dicom.errors import GateError
 from studies.dicom.frames import FrameIndex
+from studies.dicom.overlay import Overlay
 from studies.dicomweb.authority import StudyRef
 from studies.dicomweb.errors import NotFoundError
 from studies.dicomweb.pool import Once, Pool
-from studies.models import Instance
+from studies.models import Instance, Series
 
 LOCATIONS = 8192
 OPEN_FILES = 256
@@ -88,6 +93,7 @@ class Location:
         "etag",
         "file_size",
         "number_of_frames",
+        "overlay",
         "pk",
         "series_instance_uid",
         "series_pk",
@@ -109,8 +115,14 @@ class Location:
         self.series_instance_uid: str = row["series__series_instance_uid"]
         self.sha256: str = row["file_sha256"]
         self.etag: str = self.sha256[:32]
+        self.overlay: Overlay | None = row.get("overlay")
         self._index_text: str = row["frame_index"]
         self._frames: FrameIndex | None = None
+
+    @property
+    def header_etag(self) -> str:
+        """Of what shows the header: another one where it is corrected otherwise."""
+        return self.etag if self.overlay is None else f"{self.etag}-{self.overlay.digest}"
 
     @property
     def frames(self) -> FrameIndex:
@@ -147,30 +159,31 @@ class Instances:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._once = Once()
-        self._locations: OrderedDict[tuple[int, str, str], Location] = OrderedDict()
+        self._locations: OrderedDict[tuple[int, int, str, str], Location] = OrderedDict()
         self._files: OrderedDict[str, OpenFile] = OrderedDict()
 
     async def find(self, study: StudyRef, series_uid: str, sop_uid: str) -> Location:
         """The instance's location. Raises NotFoundError."""
-        found = self._locations.get((study.pk, series_uid, sop_uid))
+        wanted = (study.pk, study.version, series_uid, sop_uid)
+        found = self._locations.get(wanted)
         if found is not None:
             return found
         rows = await self._once.run(
-            (study.pk, series_uid, sop_uid),
+            wanted,
             lambda: self._pool.run(_rows_around, study.pk, series_uid, sop_uid),
         )
         if rows is None:
             raise NotFoundError
-        found = self._locations.get((study.pk, series_uid, sop_uid))
+        found = self._locations.get(wanted)
         if found is not None:
             return found
         for row in rows:
-            key = (study.pk, series_uid, row["sop_instance_uid"])
+            key = (study.pk, study.version, series_uid, row["sop_instance_uid"])
             if key not in self._locations:
                 self._locations[key] = Location(row)
         while len(self._locations) > LOCATIONS:
             self._locations.popitem(last=False)
-        return self._locations.get((study.pk, series_uid, sop_uid)) or Location(rows[0])
+        return self._locations.get(wanted) or Location(rows[0])
 
     async def all_of(self, study: StudyRef, series_uid: str | None) -> list[Location]:
         """The locations of a study or series, in order. Raises NotFoundError for none."""
@@ -206,6 +219,19 @@ class Instances:
         return data
 
 
+def header_path(location: Location) -> Path:
+    """A file whose header is as it is corrected: the archive's own, or a copy in the cache.
+
+    Raises NotFoundError where that cannot be made.
+    """
+    if location.overlay is None:
+        return archive.local_path(location.archive_key)
+    try:
+        return files.corrected_copy(location.archive_key, location.header_etag, location.overlay)
+    except GateError:
+        raise NotFoundError from None
+
+
 def _open(key: str) -> OpenFile:
     return OpenFile(archive.local_path(key))
 
@@ -223,7 +249,17 @@ def _ordered(study_pk: int, series_uid: str | None) -> Any:
 
 
 def _rows_of(study_pk: int, series_uid: str | None) -> list[dict[str, Any]]:
-    return list(_ordered(study_pk, series_uid).values(*COLUMNS))
+    return with_overlays(study_pk, list(_ordered(study_pk, series_uid).values(*COLUMNS)))
+
+
+def with_overlays(study_pk: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with what is corrected of them."""
+    wanted = {row["series_id"] for row in rows}
+    series = Series.objects.filter(study_id=study_pk, pk__in=wanted).select_related("study")
+    overlays = {one.pk: overlay_of(one.study, one) for one in series}
+    for row in rows:
+        row["overlay"] = overlays.get(row["series_id"])
+    return rows
 
 
 def _rows_around(study_pk: int, series_uid: str, sop_uid: str) -> list[dict[str, Any]] | None:
@@ -240,4 +276,4 @@ def _rows_around(study_pk: int, series_uid: str, sop_uid: str) -> list[dict[str,
     if own is None:
         return None
     others = _ordered(study_pk, series_uid).exclude(pk=own["pk"])[:SERIES_AT_ONCE]
-    return [own, *others.values(*COLUMNS)]
+    return with_overlays(study_pk, [own, *others.values(*COLUMNS)])

@@ -22,7 +22,7 @@ from studies.dicomweb.errors import (
     NotAcceptableError,
     NotFoundError,
 )
-from studies.dicomweb.instances import COLUMNS, Location
+from studies.dicomweb.instances import COLUMNS, Location, header_path, with_overlays
 from studies.dicomweb.pool import Once, Pool
 from studies.models import Instance
 from studies.services import renderings
@@ -44,7 +44,8 @@ class Picture:
 
     def cache_file(self, wanted: Rendering) -> Path:
         state = self.state.etag if self.state is not None else ""
-        return renderings.cache_file(self.location.etag, self.frames, wanted, state)
+        own = self.location.header_etag if wanted.annotation else self.location.etag
+        return renderings.cache_file(own, self.frames, wanted, state)
 
 
 def is_state(location: Location) -> bool:
@@ -81,12 +82,10 @@ def _referenced(study_pk: int, state_key: str) -> list[tuple[Location, Reference
     except GateError:
         raise NotFoundError from None
     wanted = [reference.sop_instance_uid for reference in references]
-    found = {
-        row["sop_instance_uid"]: Location(row)
-        for row in Instance.objects.filter(
-            series__study_id=study_pk, sop_instance_uid__in=wanted, number_of_frames__gt=0
-        ).values(*COLUMNS)
-    }
+    rows = Instance.objects.filter(
+        series__study_id=study_pk, sop_instance_uid__in=wanted, number_of_frames__gt=0
+    ).values(*COLUMNS)
+    found = {row["sop_instance_uid"]: Location(row) for row in with_overlays(study_pk, list(rows))}
     return [
         (found[reference.sop_instance_uid], reference)
         for reference in references
@@ -140,12 +139,15 @@ class Maker:
 
 
 def _make(picture: Picture, wanted: Rendering) -> bytes:
+    is_corrected = picture.location.overlay is not None and wanted.annotation
+    copy = header_path(picture.location) if is_corrected else None
     try:
         return renderings.make(
             picture.location.archive_key,
             picture.frames,
             wanted,
-            span=_span(picture.location, picture.frames) if wanted.kind != GIF else None,
+            span=None if copy or wanted.kind == GIF else _span(picture.location, picture.frames),
+            header=copy,
             state_key=picture.state.archive_key if picture.state is not None else "",
         )
     except PixelError as error:

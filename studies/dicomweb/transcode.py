@@ -7,9 +7,12 @@ made frame by frame while it is sent, so that none is ever whole in memory.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from studies import archive
+from studies.dicom.errors import GateError
 from studies.dicom.frames import Span
+from studies.dicom.overlay import patch
 from studies.dicom.pixels.client import InstanceHead, PixelError, PixelTimeout
 from studies.dicom.syntaxes import EXPLICIT_BE
 from studies.dicomweb.errors import BusyError, NotAcceptableError
@@ -134,9 +137,15 @@ def _frame(location: Location, number: int, syntax: str) -> bytes:
 
 def _head(location: Location, syntax: str) -> InstanceHead:
     try:
-        return transcode_service().head(
+        made = transcode_service().head(
             archive.local_path(location.archive_key), spans=_spans(location, 1), syntax=syntax
         )
+        if location.overlay is None:
+            return made
+        before, rest_at = patch(made.before, location.overlay)
+        return replace(made, before=before + made.before[rest_at:])
+    except GateError:
+        raise NotAcceptableError("The corrected form of this instance cannot be made.") from None
     except PixelTimeout:
         raise BusyError from None
     except PixelError:

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+from studies.corrections import files
+from studies.dicom.errors import GateError
+from studies.dicom.overlay import Overlay, Patched
 from studies.dicom.pixels.client import InstanceHead
 from studies.dicom.syntaxes import EXPLICIT_LE
 from studies.dicomweb import archives, caching, sending
@@ -34,12 +37,22 @@ ZIP_HEADERS: tuple[Header, ...] = (
 )
 
 
+STORED = Patched(b"", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """An instance as it goes out: the file as it is, or with the head of another."""
 
     location: Location
     head: InstanceHead | None
+    patched: Patched = STORED
+    """Where it is corrected and goes out as encoded: what stands in the file's place."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, where it goes out as encoded."""
+        return self.patched.size(self.location.file_size)
 
     @property
     def content_type(self) -> bytes:
@@ -104,14 +117,21 @@ class Wado:
         if location.number_of_frames == 0 and form.transfer_syntax_uid:
             syntax = EXPLICIT_LE  # what has no pixels is compressed by none
         if syntax == location.transfer_syntax_uid:
-            return Outgoing(location, None)
+            return await self._as_encoded(location)
         return Outgoing(location, await self._transcoder.head(location, syntax))
+
+    async def _as_encoded(self, location: Location) -> Outgoing:
+        """The stored encoding, corrected. Raises OSError where it cannot be: never uncorrected."""
+        if location.overlay is None:
+            return Outgoing(location, None)
+        found = await self._quick.run(_patched, location.archive_key, location.overlay)
+        return Outgoing(location, None, found)
 
     async def _outgoing_anyhow(self, location: Location, form: InstanceForm) -> Outgoing:
         try:
             return await self._outgoing(location, form)
         except NotAcceptableError:
-            return Outgoing(location, None)
+            return await self._as_encoded(location)
 
     async def _pieces(self, one: Outgoing) -> AsyncIterator[bytes]:
         location = one.location
@@ -120,9 +140,24 @@ class Wado:
                 yield piece
             return
         await self._opened(location)
-        read = sending.reader(self._instances, location)
-        async for piece in sending.pieces(read, location.file_size):
+        read = self._reader(one)
+        async for piece in sending.pieces(read, one.size):
             yield piece
+
+    def _reader(self, one: Outgoing) -> sending.Read:
+        """Reads the bytes as they go out."""
+        before, rest_at = one.patched
+        stored = sending.reader(self._instances, one.location, rest_at)
+        if not before:
+            return stored
+
+        async def read(at: int, length: int) -> bytes:
+            head = before[at : at + length]
+            if len(head) == length:
+                return head
+            return head + await stored(max(0, at - len(before)), length - len(head))
+
+        return read
 
     async def _opened(self, location: Location) -> OpenFile:
         file = await self._instances.open(location)
@@ -136,7 +171,8 @@ class Wado:
         one = await self._outgoing(location, form)
         multipart = form.package == MULTIPART
         made = "" if one.head is None else f"-{form.transfer_syntax_uid}-v{frame_cache.VERSION}"
-        etag = f'W/"{location.etag}-m{made}"' if multipart else f'"{location.etag}-s{made}"'
+        own = location.header_etag
+        etag = f'W/"{own}-m{made}"' if multipart else f'"{own}-s{made}"'
         cache_control = caching.pixels(exchange)
         if await caching.not_modified(exchange, etag, cache_control):
             return
@@ -147,8 +183,7 @@ class Wado:
         headers.append((b"content-type", one.content_type))
         if one.head is None:
             await self._opened(location)
-            read = sending.reader(self._instances, location)
-            await sending.send_stretch(exchange, headers, etag, location.file_size, read)
+            await sending.send_stretch(exchange, headers, etag, one.size, self._reader(one))
             return
         async with room.stream():
             await exchange.begin(200, headers)
@@ -172,7 +207,7 @@ class Wado:
         form: InstanceForm,
     ) -> None:
         parts = Parts(DICOM)
-        if not form.transfer_syntax_uid:
+        if not form.transfer_syntax_uid and not any(one.overlay for one in found):
             total = len(parts.tail) + sum(one.file_size for one in found)
             for place, location in enumerate(found):
                 content_type = Outgoing(location, None).content_type
@@ -194,7 +229,7 @@ class Wado:
     ) -> None:
         names = _names(found)
         headers: list[Header] = [*ZIP_HEADERS, NO_STORE, caching.VARY]
-        if not form.transfer_syntax_uid:
+        if not form.transfer_syntax_uid and not any(one.overlay for one in found):
             sizes = [(name, one.file_size) for name, one in zip(names, found, strict=True)]
             headers.append((b"content-length", b"%d" % archives.length(sizes)))
             await self._opened(found[0])
@@ -206,7 +241,7 @@ class Wado:
             writer = archives.ZipWriter()
             for name, location in zip(names, found, strict=True):
                 one = await self._outgoing_anyhow(location, form)
-                if one.head is None:
+                if one.head is None and one.patched is STORED:
                     file = await self._opened(location)
                     crc = await self._quick.run(_checksum, file)
                     await exchange.write(writer.begin(name, size=file.size, crc=crc))
@@ -219,6 +254,14 @@ class Wado:
                         await exchange.write(piece)
                     await exchange.write(writer.finish())
             await exchange.end(writer.end())
+
+
+def _patched(archive_key: str, overlay: Overlay) -> Patched:
+    try:
+        found = files.patched(archive_key, overlay)
+    except GateError:
+        raise OSError("the corrected form of a file cannot be made") from None
+    return found if found.before else STORED
 
 
 def _names(found: Sequence[Location]) -> list[str]:

@@ -172,7 +172,7 @@ def _parcels(send: Send) -> list[Parcel]:
     """The next batch: a few images, not too large together."""
     items = (
         send.items.filter(state=SendItem.State.WAITING)
-        .select_related("instance")
+        .select_related("instance__series__study")
         .order_by("id")[:BATCH]
     )
     parcels: list[Parcel] = []

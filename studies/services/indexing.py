@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,9 @@ from django.utils import timezone
 from pacs import audit, events, statements
 from studies import documents
 from studies.backup import enrolment
+from studies.corrections.attributes import OF_PATIENT
+from studies.corrections.models import ReceivedAs
+from studies.corrections.overlays import joined, overlay_of
 from studies.dicom.charset import search_key
 from studies.dicom.errors import Reason
 from studies.models import (
@@ -30,11 +32,13 @@ from studies.models import (
 )
 from studies.orders import matching
 from studies.services import arrival, known
+from studies.services.columns import clip, day_of, search_text
 from studies.services.facts import of_document
 
 if TYPE_CHECKING:
     from studies.dicom.gate import Gate
     from studies.dicom.header import Facts
+    from studies.dicom.overlay import Overlay
     from studies.services.ingest import Prepared, StoreResult
 
 INSTANCE = (
@@ -79,18 +83,6 @@ MORE_IN_SERIES = (
 )
 
 
-def clip(text: str, length: int) -> str:
-    """Text that fits its column; the document and the file keep it whole."""
-    return text.replace("\x00", "")[:length]
-
-
-def day_of(text: str) -> date | None:
-    """The date of a DA value (PS3.5 6.2), or None where it is none."""
-    with contextlib.suppress(ValueError):
-        return datetime.strptime(text[:8], "%Y%m%d").date()  # noqa: DTZ007 - a DA has no zone
-    return None
-
-
 def quiet_delay(site_id: int, modality: str) -> timedelta:
     """How long after its last image a study counts as quiet."""
     seconds = (
@@ -109,6 +101,8 @@ class StudyInBatch:
     is_new: bool
     stored: int = 0
     sizes: int = 0
+    overlays: dict[str, Overlay | None] = field(default_factory=dict)
+    """By SeriesInstanceUID, of a study that was corrected."""
     modalities: set[str] = field(default_factory=set)
     series: dict[str, int] = field(default_factory=dict)
     """Ids by SeriesInstanceUID."""
@@ -144,6 +138,7 @@ class Batch:
         self.as_prior = as_prior
         self.now = timezone.now()
         self.studies: dict[str, StudyInBatch] = {}
+        self.received_as: dict[str, list[known.ReceivedAs]] = {}
         self.there: dict[str, There] = {}
         self.instances: list[tuple[Any, ...]] = []
         self.documents: list[documents.Document] = []
@@ -181,8 +176,11 @@ class Batch:
                 reason = Reason.NOT_COMPARED if file.not_compared else Reason.CONFLICT
                 return self._quarantine(file, reason)
             return StoreResult("duplicate", uid, None, there.study_id)
-        study = self._study(file, file.gate, file.facts)
-        if not self._same_patient(study.row, file.facts):
+        belongs = self._belongs(file.gate, file.facts)
+        study = self._study(file, file.gate, file.facts, belongs)
+        if not self._same_patient(study.row, file.facts) and (
+            self._belongs(file.gate, file.facts) != study.row.pk
+        ):
             return self._quarantine(file, Reason.OTHER_PATIENT)
         self._instance(study, file, file.gate, file.facts)
         return StoreResult("stored", uid, None, study.row.pk)
@@ -226,7 +224,27 @@ class Batch:
         ours, theirs = study.issuer_of_patient_id, clip(facts.issuer_of_patient_id, 64)
         return not ours or not theirs or ours == theirs
 
-    def _study(self, file: Prepared, gate: Gate, facts: Facts) -> StudyInBatch:
+    def _belongs(self, gate: Gate, facts: Facts) -> int | None:
+        """The study that a correction says these images belong to."""
+        uid = gate.study_instance_uid
+        if uid not in self.received_as:
+            self.received_as[uid] = known.received_as(self.site_id, uid)
+        name = (clip(facts.patient_id, 64), clip(facts.issuer_of_patient_id, 64))
+        for one in self.received_as[uid]:
+            if one.series_instance_uid in ("", gate.series_instance_uid) and name == (
+                one.patient_id,
+                one.issuer_of_patient_id,
+            ):
+                return one.study_id
+        return None
+
+    def _study(self, file: Prepared, gate: Gate, facts: Facts, belongs: int | None) -> StudyInBatch:
+        if belongs is not None:
+            target = known.study_by_id(belongs)
+            uid = target.study_instance_uid
+            if uid not in self.studies:
+                self.studies[uid] = StudyInBatch(target, is_new=False)
+            return self.studies[uid]
         uid = gate.study_instance_uid
         if uid not in self.studies:
             row = known.study(self.site_id, uid)
@@ -237,6 +255,19 @@ class Batch:
 
     def _new_study(self, uid: str, file: Prepared, facts: Facts) -> StudyInBatch:
         patient = self._patient(facts)
+        merged = None
+        if patient.merged_into_id is not None:
+            merged, patient = patient, known.merged_into(patient)
+            facts = replace(
+                facts,
+                patient_id=patient.patient_id,
+                issuer_of_patient_id=patient.issuer_of_patient_id,
+                patient_name=patient.patient_name,
+                patient_name_ideographic=patient.patient_name_ideographic,
+                patient_name_phonetic="",
+                patient_birth_date=patient.patient_birth_date,
+                patient_sex=patient.patient_sex,
+            )
         row = Study(
             site_id=self.site_id,
             patient_ref=patient,
@@ -263,25 +294,19 @@ class Batch:
             received_at=self.now,
             last_received_at=self.now,
             quiet_at=self.now,
+            corrected=joined(OF_PATIENT) if merged is not None else "",
+            corrected_at=self.now if merged is not None else None,
             **_columns(file.document)[0],
         )
-        row.search_text = clip(
-            search_key(
-                " ".join(
-                    [
-                        facts.patient_name.replace("^", " ").replace("=", " "),
-                        facts.patient_name_ideographic,
-                        facts.patient_name_phonetic,
-                        facts.patient_id,
-                        facts.accession_number,
-                        facts.study_description,
-                    ]
-                )
-            ),
-            1200,
-        )
+        row.search_text = search_text(row)
         row.name_conflict = self._other_name(patient.patient_name, facts.patient_name)
         row.save(force_insert=True)
+        if merged is not None:
+            alias = known.ReceivedAs("", merged.patient_id, merged.issuer_of_patient_id, row.pk)
+            self.received_as[uid].append(alias)
+            ReceivedAs.objects.create(
+                site_id=self.site_id, study_instance_uid=uid, **alias._asdict()
+            )
         return StudyInBatch(row, is_new=True)
 
     def _patient(self, facts: Facts) -> Patient:
@@ -312,10 +337,11 @@ class Batch:
         uid = gate.series_instance_uid
         if uid not in study.series:
             there = None if study.is_new else known.series_id(study.row.pk, uid)
-            study.series[uid] = there or self._new_series(study, file, uid, facts)
+            study.series[uid] = there or self._new_series(study, file, gate, facts)
         return study.series[uid]
 
-    def _new_series(self, study: StudyInBatch, file: Prepared, uid: str, facts: Facts) -> int:
+    def _new_series(self, study: StudyInBatch, file: Prepared, gate: Gate, facts: Facts) -> int:
+        uid = gate.series_instance_uid
         series, is_new = Series.objects.get_or_create(
             study=study.row,
             series_instance_uid=uid,
@@ -328,6 +354,11 @@ class Batch:
                 "protocol_name": clip(facts.protocol_name, 256),
                 "series_date": clip(facts.series_date, 26),
                 "series_time": clip(facts.series_time, 28),
+                "received_in": (
+                    gate.study_instance_uid
+                    if gate.study_instance_uid != study.row.study_instance_uid
+                    else ""
+                ),
                 **_columns(file.document)[1],
             },
         )
@@ -364,19 +395,35 @@ class Batch:
         self.documents.append(
             documents.Document(
                 site_id=self.site_id,
-                study_instance_uid=gate.study_instance_uid,
+                study_instance_uid=study.row.study_instance_uid,
                 series_instance_uid=gate.series_instance_uid,
                 sop_instance_uid=gate.sop_instance_uid,
                 instance_number=number,
                 body=file.document,
+                overlay=documents.overlay_text(file.document, self._overlay(study, gate)),
             )
         )
         study.stored += 1
         study.added[series_id] = study.added.get(series_id, 0) + 1
         study.modalities.add(facts.modality)
-        if not study.row.name_conflict and facts.patient_name:
+        if (
+            not study.row.name_conflict
+            and facts.patient_name
+            and "PatientName" not in study.row.corrected
+        ):
             study.row.name_conflict = self._other_name(study.row.patient_name, facts.patient_name)
         self.sources.add(file.source)
+
+    def _overlay(self, study: StudyInBatch, gate: Gate) -> Overlay | None:
+        """What is corrected of the images of a series."""
+        uid = gate.series_instance_uid
+        if not study.row.corrected and gate.study_instance_uid == study.row.study_instance_uid:
+            return None
+        if uid not in study.overlays:
+            series = Series.objects.get(pk=study.series[uid])
+            row = Study.objects.get(pk=study.row.pk)
+            study.overlays[uid] = overlay_of(row, series)
+        return study.overlays[uid]
 
     def _finish(self, study: StudyInBatch) -> None:
         """Counts, arrival, audit and the event of one study."""

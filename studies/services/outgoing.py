@@ -1,61 +1,56 @@
 """What leaves the portal as DICOM: the one place where bytes for others are made.
 
-Today's corrections are none; whoever keeps them registers a function here, and everything that
-sends, exports or burns gets corrected images without knowing of it.
+Everything that sends, exports or burns gets corrected images without knowing of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO
+from typing import IO, cast
 
 from studies import archive
+from studies.corrections.files import SplicedFile, overlay_of_instance, patched
+from studies.dicom.errors import GateError
+from studies.dicom.overlay import Patched
 from studies.errors import PermanentError
 from studies.models import Instance
 
 CHUNK = 1 << 20
-
-Correct = Callable[[Instance], bytes | None]
-_corrections: list[Correct] = []
-
-
-def register_correction(correct: Correct) -> None:
-    """`correct(instance)` gives the corrected file, or None where nothing is to be corrected."""
-    if correct not in _corrections:
-        _corrections.append(correct)
-
-
-def unregister_correction(correct: Correct) -> None:
-    _corrections.remove(correct)
 
 
 class FileMissing(PermanentError):
     """The archive has lost a file that its index names."""
 
 
+class NotCorrectable(PermanentError):
+    """A file whose corrected form cannot be made: it does not go out uncorrected."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A DICOM file (PS3.10) to be sent. `corrected` is None where the original bytes go out."""
+    """A DICOM file (PS3.10) to be sent. `patched` is None where the original bytes go out."""
 
     instance: Instance
     size: int
-    corrected: bytes | None = None
+    patched: Patched | None = None
 
     @property
     def is_original(self) -> bool:
-        return self.corrected is None
+        return self.patched is None
 
     def open(self) -> IO[bytes]:
         """The bytes as a file, from their beginning. Raises FileMissing."""
-        if self.corrected is not None:
-            return BytesIO(self.corrected)
         try:
-            return archive.open_file(self.instance.archive_key)
+            stored = archive.open_file(self.instance.archive_key)
         except FileNotFoundError as error:
             raise FileMissing("An image is missing in the archive.") from error
+        if self.patched is None:
+            return stored
+        before, rest_at = self.patched
+        return cast("IO[bytes]", io.BufferedReader(SplicedFile(before, stored, rest_at, self.size)))
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes in pieces of at most a megabyte."""
@@ -70,11 +65,30 @@ class Outgoing:
             digest.update(chunk)
         return digest.hexdigest()
 
+    def sha256(self) -> str:
+        """SHA-256 of the bytes."""
+        if self.patched is None:
+            return self.instance.file_sha256
+        digest = hashlib.sha256()
+        for chunk in self.chunks():
+            digest.update(chunk)
+        return digest.hexdigest()
+
 
 def dicom_bytes(instance: Instance) -> Outgoing:
-    """The file of an instance as it leaves the portal: corrected, or the archive's own bytes."""
-    for correct in _corrections:
-        corrected = correct(instance)
-        if corrected is not None:
-            return Outgoing(instance, len(corrected), corrected)
-    return Outgoing(instance, instance.file_size)
+    """The file of an instance as it leaves the portal: corrected, or the archive's own bytes.
+
+    Raises FileMissing, NotCorrectable.
+    """
+    overlay = overlay_of_instance(instance)
+    if overlay is None:
+        return Outgoing(instance, instance.file_size)
+    try:
+        made = patched(instance.archive_key, overlay)
+    except FileNotFoundError as error:
+        raise FileMissing("An image is missing in the archive.") from error
+    except GateError as error:
+        raise NotCorrectable("The corrected form of an image cannot be made.") from error
+    if made == (b"", 0):
+        return Outgoing(instance, instance.file_size)
+    return Outgoing(instance, made.size(instance.file_size), made)

@@ -58,10 +58,12 @@ def make(
     *,
     span: tuple[int, int] | None = None,
     state_key: str = "",
+    header: Path | None = None,
 ) -> bytes:
-    """The picture, made. Raises PixelError where it cannot be."""
+    """The picture, made. Raises PixelError where it cannot be. `header`: a copy of the file whose
+    header is corrected, to be read in its place."""
     return pixel_service().picture(
-        archive.local_path(archive_key),
+        header or archive.local_path(archive_key),
         frames,
         wanted,
         span=span,

@@ -64,7 +64,7 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
 @signed_in
 def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The viewer of one study; asked for JSON, only the state that its scripts work on."""
-    visible = Study.objects.visible_to(request.user).select_related("site")
+    visible = Study.objects.visible_to(request.user, rejected=True).select_related("site")
     study = get_object_or_404(visible, pk=pk)
     record_read("study.opened", request=request, study=study)
     who = principal_of(request.user)

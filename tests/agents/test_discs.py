@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import AsyncClient, Client
 from django.utils import timezone
+from pydicom import dcmread
 
 from agents import commands, keys, protocol
 from agents.models import Agent, AgentCommand
 from pacs.accounts.models import Membership, Site
 from pacs.audit.models import AuditEvent
+from studies.corrections.services import Why, correct_facts
 from studies.demo import synth
 from studies.models import Instance, Study
-from studies.services import ingest, outgoing
+from studies.services import ingest
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -86,19 +89,16 @@ async def test_the_images_of_the_command(
     assert event.detail == {"agent": agent.pk, "command": burning.pk}
 
 
-def test_corrections_are_on_the_disc(key: str, burning: AgentCommand) -> None:
-    first = Instance.objects.order_by("id")[0]
-
-    def correct(instance: Instance) -> bytes | None:
-        return b"corrected" if instance.pk == first.pk else None
-
-    outgoing.register_correction(correct)
-    try:
-        row = fetch(key, path_of(burning)).json()["images"][0]
-    finally:
-        outgoing.unregister_correction(correct)
-    assert row["sha256"] == hashlib.sha256(b"corrected").hexdigest()
-    assert row["size"] == 9
+def test_corrections_are_on_the_disc(key: str, burning: AgentCommand, technician: Any) -> None:
+    study = Instance.objects.order_by("id")[0].series.study
+    said = {"PatientName": "RIGHT^Robin", "PatientID": "RIGHT-1"}
+    correct_facts(study.pk, 0, said, Why(technician, "typing"))
+    row = fetch(key, path_of(burning)).json()["images"][0]
+    reply = fetch(key, path_of(burning, row["id"]))
+    data = b"".join(reply.streaming_content) if reply.streaming else reply.content
+    assert hashlib.sha256(data).hexdigest() == row["sha256"]
+    assert len(data) == row["size"]
+    assert dcmread(BytesIO(data)).PatientID == "RIGHT-1"
 
 
 def hide(what: str, agent: Agent, command: AgentCommand, technician: Any) -> None:

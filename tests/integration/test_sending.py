@@ -23,12 +23,13 @@ from pydicom import dcmread
 from pacs.audit.models import AuditEvent
 from pacs.events.models import SiteEvent
 from studies import archive, models
+from studies.corrections.services import Why, correct_facts
 from studies.models import Destination, Instance, Send, Series, Study
 from studies.sending import deliver as sending
 from studies.sending import requests
 from studies.sending.lease import Lease, busy
 from studies.sending.models import Kind, SendItem, State
-from studies.services import ingest, outgoing
+from studies.services import ingest
 from tests.servers.child import ChildServer, require
 from tests.servers.orthanc import SEND_ENVIRONMENT, OrthancServer
 from tests.servers.peer import FaultyProxy
@@ -231,26 +232,17 @@ def test_corrections_go_out_and_stay_out_of_orthanc(
     site: Any, server: Any, scp: StoreScp, orthanc: OrthancServer, stored: Any, technician: Any
 ) -> None:
     study = stored(3)
-    wrong = Instance.objects.order_by("id").last()
-
-    def correct(instance: Instance) -> bytes | None:
-        if instance.pk != wrong.pk:
-            return None
-        dataset = dcmread(archive.local_path(instance.archive_key))
-        dataset.PatientID = "CORRECTED"
-        buffer = BytesIO()
-        dataset.save_as(buffer)
-        return buffer.getvalue()
-
+    said = {"PatientName": "RIGHT^Robin", "PatientID": "CORRECTED"}
+    correct_facts(study.pk, 0, said, Why(technician, "typing"))
+    study.refresh_from_db()
     held = orthanc.count_instances()
-    outgoing.register_correction(correct)
-    try:
-        drive(ask(study, node(site, server, scp), technician))
-    finally:
-        outgoing.unregister_correction(correct)
-    arrived = {str(dcmread(path).PatientID) for path in scp.folder.iterdir()}
-    assert arrived == {study.patient_id, "CORRECTED"}
-    assert orthanc.count_instances() == held + 2
+    drive(ask(study, node(site, server, scp), technician))
+    arrived = [dcmread(path) for path in scp.folder.iterdir()]
+    assert len(arrived) == 3
+    assert {str(one.PatientID) for one in arrived} == {"CORRECTED"}
+    assert {str(one.PatientName) for one in arrived} == {"RIGHT^Robin"}
+    assert {len(one.OriginalAttributesSequence) for one in arrived} == {1}
+    assert orthanc.count_instances() == held
 
 
 def test_compressed_images_and_a_node_that_takes_none(
