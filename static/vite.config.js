@@ -10,6 +10,7 @@ const entries = {
   viewer: "src/viewer/main.js",
   worklist: "src/worklist/main.js",
   sends: "src/sends/main.js",
+  quarantine: "src/quarantine/main.js",
   deliveries: "src/deliveries/main.js",
   agents: "src/agents/main.js",
   print: "src/print/main.js",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
 from django import forms
 from django.contrib import admin
 from django.core.validators import URLValidator
@@ -19,17 +18,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 from pacs import audit, events
 from pacs.accounts.models import Membership, Role, User
 from pacs.accounts.scoped_admin import ScopedAdmin, is_superuser, sites_of
-from studies import archive
 from studies.models import OrthancServer, QuarantinedFile, Study, StudyGrant
 from studies.orders.admin import OrderedFilter
-
-log = structlog.get_logger(__name__)
-SUMMARY_LIMIT = 64 * 2**20
-SUMMARY_KEYWORDS = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber"),
-    *("StudyDate", "StudyTime", "StudyDescription", "Modality", "Manufacturer"),
-    *("SeriesDescription", "SOPClassUID", "Rows", "Columns", "NumberOfFrames"),
-)
+from studies.services.quarantine import header_of
 
 
 class OrthancServerForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -115,23 +106,6 @@ class OrthancServerAdmin(ScopedAdmin):
         return server.lag
 
 
-def header_summary(file: QuarantinedFile) -> list[tuple[str, str]]:
-    """What the header says in plain fields; empty where the file cannot be read safely."""
-    from studies.dicom import gate, header
-
-    if file.file_size > SUMMARY_LIMIT or not file.archive_key:
-        return []
-    try:
-        data = archive.local_path(file.archive_key).read_bytes()
-        gate.inspect(data, max_size=SUMMARY_LIMIT)
-        dataset = header.read(data)
-    except Exception as error:  # whatever is wrong with the file is why it is here
-        log.info("quarantined header not shown", file=str(file.pk), error=type(error).__name__)
-        return []
-    found = ((keyword, getattr(dataset, keyword, None)) for keyword in SUMMARY_KEYWORDS)
-    return [(keyword, str(value)) for keyword, value in found if value not in (None, "")]
-
-
 @admin.register(QuarantinedFile)
 class QuarantinedFileAdmin(ScopedAdmin):
     may_add = may_change = False
@@ -150,7 +124,7 @@ class QuarantinedFileAdmin(ScopedAdmin):
 
     @admin.display(description="Header")
     def summary(self, file: QuarantinedFile) -> str:
-        rows = header_summary(file)
+        rows = header_of(file)
         if not file.archive_key:
             return "The portal does not have the file."
         if not rows:

@@ -104,6 +104,12 @@ def replace(key: str, payload: Payload) -> None:
         raise RuntimeError("the archive's storage renames; it must keep names as they are")
 
 
+def erase(key: str) -> None:
+    """Remove a file that nothing needs any more: the only way out of the archive."""
+    _storage().delete(key)
+    _descriptor_path.cache_clear()
+
+
 def local_path(key: str) -> Path:
     """A file here with the bytes: the archive's own, or a cached copy of a remote one.
 

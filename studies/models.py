@@ -503,6 +503,9 @@ class QuarantinedFile(models.Model):
         related_name="+",
     )
     settled_why = models.CharField(max_length=500, blank=True, editable=False)
+    tell_asked_at = models.DateTimeField(
+        null=True, editable=False, help_text="When somebody asked that its site be told"
+    )
     told_at = models.DateTimeField(null=True, editable=False, help_text="When its site was told")
 
     objects = QuarantineQuerySet.as_manager()

@@ -19,7 +19,7 @@ from studies.orders import matching
 from studies.orthanc.follow import follow
 from studies.reading import assignment, sweeps
 from studies.sending import deliver as sending
-from studies.services import arrival, thumbnails
+from studies.services import arrival, quarantine, thumbnails
 
 log = structlog.get_logger(__name__)
 SAMPLE = 50
@@ -87,6 +87,13 @@ def deliver_sweep() -> None:
 def orders_sweep() -> None:
     """Orders and studies that came at the same moment and did not see each other."""
     matching.sweep()
+
+
+@shared_task(name="studies.quarantine_sweep", ignore_result=True)
+def quarantine_sweep() -> None:
+    """Sites that are to be told of a file, and files that were discarded long ago."""
+    quarantine.tell_sites()
+    quarantine.erase_discarded()
 
 
 @shared_task(name="studies.assign_due", ignore_result=True)

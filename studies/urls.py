@@ -7,6 +7,7 @@ from django.urls import path
 from studies.api_schema import SchemaView
 from studies.views import (
     arrival,
+    corrections,
     marks,
     order_api,
     quarantine,
@@ -30,6 +31,14 @@ urlpatterns = [
     path("sends/<int:pk>/row/", sends.row, name="send-row"),
     path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
+    path("quarantine/<uuid:pk>/", quarantine.file, name="quarantined-file"),
+    path("quarantine/<uuid:pk>/<str:action>/", quarantine.act, name="quarantine-act"),
+    path("corrections/", corrections.corrections, name="corrections"),
+    path("corrections/<int:pk>/", corrections.correction, name="correction"),
+    path("corrections/<int:pk>/undo/", corrections.undo, name="correction-undo"),
+    path("corrections/proposals/<int:pk>/dismiss/", corrections.dismiss, name="proposal-dismiss"),
+    path("studies/<int:pk>/correct/", corrections.desk, name="correct-study"),
+    path("studies/<int:pk>/corrected/", corrections.notice, name="corrected-notice"),
     path("api/studies/<int:pk>/complete/", arrival.CompleteView.as_view(), name="study-complete"),
     path("studies/<int:pk>/notes/", reading.notes_dialog, name="notes-dialog"),
     path("studies/<int:pk>/lost/", reading.lost, name="reading-lost"),

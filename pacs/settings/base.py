@@ -260,6 +260,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=30),
         "options": {"expires": 30},
     },
+    "quarantine-sweep": {
+        "task": "studies.quarantine_sweep",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "agents-expire": {
         "task": "agents.expire_sweep",
         "schedule": timedelta(seconds=5),
@@ -444,6 +449,8 @@ AGENT_SILENT_MINUTES = envint("PACS_AGENT_SILENT_MINUTES", 10, 1)
 AGENT_HEARTBEAT_SECONDS = envint("PACS_AGENT_HEARTBEAT_SECONDS", 20, 1)
 # Base64 public keys whose agent releases may be published here; the private ones stay elsewhere.
 AGENT_RELEASE_KEYS = envlist("PACS_AGENT_RELEASE_KEYS")
+# How long the bytes of a discarded quarantined file are kept.
+QUARANTINE_GRACE_DAYS = envint("PACS_QUARANTINE_GRACE_DAYS", 30, 0)
 # Who is told beside the administrators of the site.
 ALERT_EMAILS = envlist("PACS_ALERT_EMAILS")
 

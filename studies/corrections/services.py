@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from pacs import audit
 from studies.corrections.attributes import (
     ATTRIBUTES,
     BY_KEYWORD,
@@ -79,6 +80,11 @@ class Outcome:
     orders: list[Order]
     signed: list[Study]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Label, old and new of every change."""
+        return [(one.label, one.old, one.new) for one in self.changes]
 
 
 Step = Callable[[Work], "tuple[Study, list[str]]"]
@@ -505,12 +511,21 @@ def carry_out_proposal(
     return merge_patients(pk, version, into, why, proposal=proposal, dry=dry)
 
 
-def dismiss(proposal: CorrectionProposal, actor: Any) -> None:
+def dismiss(proposal: CorrectionProposal, actor: Any, origin: Mapping[str, Any]) -> None:
     """The images are right as they are."""
-    if not CorrectionProposal.objects.filter(pk=proposal.pk, state=ProposalState.OPEN).update(
-        state=ProposalState.DISMISSED, decided_at=timezone.now(), decided_by=actor
-    ):
-        raise Refused("This proposal was decided already.")
+    with transaction.atomic():
+        if not CorrectionProposal.objects.filter(pk=proposal.pk, state=ProposalState.OPEN).update(
+            state=ProposalState.DISMISSED, decided_at=timezone.now(), decided_by=actor
+        ):
+            raise Refused("This proposal was decided already.")
+        audit.record(
+            "correction.dismissed",
+            actor=actor,
+            site=proposal.site_id,
+            patient=proposal.patient_ref_id,
+            detail={"proposal": proposal.pk},
+            **origin,
+        )
 
 
 def _decide(proposal: CorrectionProposal | None, why: Why, dry: bool) -> None:

@@ -28,6 +28,7 @@ from studies.models import (
     QuarantinedFile,
     ReadingState,
     Series,
+    Settled,
     Study,
 )
 from studies.orders import matching
@@ -213,7 +214,12 @@ class Batch:
             )
             events.publish("quarantine.changed", site=self.site_id)
         else:
-            QuarantinedFile.objects.filter(pk=row.pk).update(times_received=F("times_received") + 1)
+            again = QuarantinedFile.objects.filter(pk=row.pk)
+            again.update(times_received=F("times_received") + 1)
+            # Whoever discarded it has decided; what was stored or is erased needs a decision anew.
+            again.filter(is_open=False).exclude(settled_as=Settled.DISCARDED).update(
+                is_open=True, settled_as="", settled_at=None, settled_by=None
+            )
         return StoreResult("quarantined", "", reason)
 
     @staticmethod

@@ -15,7 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
-from studies.models import Instance, Study
+from studies.models import Instance, RejectedStudy, Study
 from studies.reading import people
 from studies.reading.states import BEING_READ
 from studies.views.worklist import signed_in
@@ -78,6 +78,12 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
         "works": works,
         "note_count": study.notes.count() if works else 0,
         "shows_report": who.is_superuser or study.site_id in who.whole_sites,
+        "corrects": Study.objects.correctable_by(who).filter(pk=study.pk).exists(),
+        "corrected_after_signing": (
+            (who.is_superuser or study.site_id in who.whole_sites)
+            and study.touched_by.filter(after_signing=True).exists()
+        ),
+        "rejected": who.is_superuser and RejectedStudy.objects.filter(study=study).exists(),
         "may_annotate": may_annotate(who, study.site_id),
     }
     return render(request, "studies/viewer.html", context)

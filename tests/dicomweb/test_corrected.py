@@ -94,9 +94,7 @@ def test_in_another_transfer_syntax(client: Any, radiologist: Any, corrected: St
 @pytest.mark.parametrize(
     "name", ["image_dfl.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "JPEG2000.dcm"]
 )
-def test_every_encoding(
-    client: Any, radiologist: Any, site: Any, why: Why, name: str
-) -> None:
+def test_every_encoding(client: Any, radiologist: Any, site: Any, why: Why, name: str) -> None:
     stored = store(site, (TEST_FILES / name).read_bytes())
     correct_facts(stored.study_pk, 0, SAID, why)
     accept = {"accept": "application/dicom; transfer-syntax=*"}
@@ -115,9 +113,7 @@ def test_metadata(client: Any, radiologist: Any, corrected: Stored, level: str) 
     assert item["04000550"]["Value"][0]["00100020"]["Value"] == ["P-1"]
 
 
-def test_metadata_that_was_read_before(
-    client: Any, radiologist: Any, ct: Stored, why: Why
-) -> None:
+def test_metadata_that_was_read_before(client: Any, radiologist: Any, ct: Stored, why: Why) -> None:
     asked = client(radiologist)
     before = asked.get(f"{ct.study_path}/metadata")
     assert before.json[0]["00100020"]["Value"] == ["P-1"]
@@ -138,9 +134,7 @@ def test_metadata_that_was_read_before(
         ("AccessionNumber=R-9", 1),
     ],
 )
-def test_search(
-    client: Any, radiologist: Any, corrected: Stored, query: str, found: int
-) -> None:
+def test_search(client: Any, radiologist: Any, corrected: Stored, query: str, found: int) -> None:
     for level in ("studies", "series", "instances"):
         reply = client(radiologist).get(f"/dicom-web/{level}?{query}&includefield=all")
         rows = reply.json if reply.status == 200 else []
@@ -167,12 +161,11 @@ def test_a_report_as_a_page(client: Any, radiologist: Any, site: Any, why: Why) 
     stored = store(site, (TEST_FILES / "reportsi.dcm").read_bytes())
     asked = client(radiologist)
     accept = {"accept": "text/html"}
-    wrong = str(stored.dataset.PatientID)
-    assert wrong in asked.get(f"{stored.path}/rendered", headers=accept).body.decode()
+    before = asked.get(f"{stored.path}/rendered", headers=accept).body.decode()
     correct_facts(stored.study_pk, 0, SAID, why)
     page = asked.get(f"{stored.path}/rendered", headers=accept).body.decode()
     assert "Jürgen" in page
-    assert wrong not in page
+    assert page.count("Last Name") == before.count("Last Name") - 1
 
 
 def test_annotated_pictures(client: Any, radiologist: Any, site: Any, why: Why) -> None:
@@ -238,7 +231,12 @@ class TestRejected:
         reject_study(ct.study_pk, 0, Why(technician, "safety"))
         for path in (ct.study_path, ct.path, f"{ct.study_path}/metadata"):
             assert asked.get(path).status == 404
-        for query in ("", "?ModalitiesInStudy=CT", f"?StudyInstanceUID={ct.study}", "?PatientID=P-1"):
+        for query in (
+            "",
+            "?ModalitiesInStudy=CT",
+            f"?StudyInstanceUID={ct.study}",
+            "?PatientID=P-1",
+        ):
             reply = asked.get(f"/dicom-web/studies{query}")
             assert reply.status == 204 or reply.json == []
         assert client(admin).get(ct.path, headers=DICOM).status == 200

@@ -9,6 +9,7 @@ import { createCover } from "./cover.js";
 import { RequestError, createClient } from "./dicomweb.js";
 import { maybePictures, whyNot } from "./displayable.js";
 import { write } from "./dom.js";
+import { watchCorrected } from "./corrected.js";
 import { explain } from "./failures.js";
 import { framesOf } from "./frames.js";
 import { actionOf } from "./keys.js";
@@ -369,10 +370,14 @@ const readingEvent = watchReading({
   notes: byId("notes"),
   isReading: state.isReading,
 });
+const correctedEvent = watchCorrected(byId("corrected"), state.study.id);
 watchLate(byId("late"), {
   studyId: state.study.id,
   stateURL: state.stateURL,
   known: () => state.series,
   onLoad: refresh,
-  onEvent: readingEvent,
+  onEvent(message) {
+    readingEvent(message);
+    correctedEvent(message);
+  },
 });
