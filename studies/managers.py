@@ -19,7 +19,7 @@ class StudyQuerySet(models.QuerySet[Any]):
 
     def kept(self) -> StudyQuerySet:
         """Without what was rejected."""
-        from studies.models import RejectedStudy
+        from studies.corrections.models import RejectedStudy
 
         return self.exclude(id__in=RejectedStudy.objects.values("study_id"))
 

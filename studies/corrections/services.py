@@ -31,8 +31,8 @@ from studies.corrections.models import (
     RejectedStudy,
 )
 from studies.corrections.work import SIGNED, Work
-from studies.models import Instance, Order, Patient, Series, Study
-from studies.orders.models import CorrectionProposal, ProposalKind, ProposalState
+from studies.models import Instance, Patient, Series, Study
+from studies.orders.models import CorrectionProposal, Order, ProposalKind, ProposalState
 from studies.services.known import merged_into
 
 MOST_STUDIES = 500
@@ -543,7 +543,7 @@ def _decide(proposal: CorrectionProposal | None, why: Why, dry: bool) -> None:
 def undo(pk: int, actor: Any, origin: Mapping[str, Any]) -> Correction:
     """Take a correction back. Raises Refused where it was corrected again since."""
     with transaction.atomic():
-        correction = Correction.objects.select_for_update().get(pk=pk)
+        correction: Correction = Correction.objects.select_for_update().get(pk=pk)
         if correction.undone_at is not None:
             raise Refused("This was taken back already.")
         work = Work()

@@ -12,22 +12,21 @@ from django.utils import timezone
 
 from pacs import audit, events
 from studies import documents, searchindex
+from studies.annotations.models import KeyImage, Measurement
 from studies.corrections import signals
 from studies.corrections.errors import Refused, Stale
 from studies.corrections.models import Correction, ReceivedAs, RejectedStudy
 from studies.corrections.overlays import joined, keywords_of, overlay_of
 from studies.models import (
     Instance,
-    KeyImage,
-    Measurement,
     Patient,
     ReadingState,
-    SendItem,
     Series,
     Study,
 )
 from studies.orders import matching
 from studies.orders.models import new_study_instance_uid
+from studies.sending.models import SendItem
 from studies.services.columns import clip, search_text
 
 MODELS: dict[str, Any] = {"study": Study, "series": Series, "patient": Patient}
@@ -168,7 +167,7 @@ class Work:
     def move_images(self, pks: list[int], to: Series) -> None:
         """Images into another series row of the same UID, of another study."""
         rows = Instance.objects.filter(pk__in=pks).select_related("series")
-        source = {}
+        source: dict[int, list[Instance]] = {}
         for row in rows:
             source.setdefault(row.series_id, []).append(row)
         for series_pk, images in source.items():

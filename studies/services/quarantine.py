@@ -17,12 +17,13 @@ from django.utils import timezone
 from pacs import audit, events
 from pacs.accounts.models import Membership, Role
 from studies import archive
+from studies.backup.models import BackupState
 from studies.corrections import services as corrections
 from studies.dicom import gate, header
 from studies.dicom.errors import WORDS, GateError, Reason
 from studies.dicom.payload import Payload
 from studies.errors import PermanentError
-from studies.models import BackupState, Instance, QuarantinedFile, Settled, Study
+from studies.models import Instance, QuarantinedFile, Settled, Study
 from studies.services import ingest
 
 log = structlog.get_logger(__name__)

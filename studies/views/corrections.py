@@ -27,7 +27,7 @@ from studies.corrections.models import (
 )
 from studies.corrections.services import Outcome, Why
 from studies.managers import CORRECTORS
-from studies.models import Study
+from studies.models import Instance, Series, Study
 from studies.orders.models import CorrectionProposal, ProposalState
 from studies.tables import page_of
 from studies.views.worklist import signed_in
@@ -84,14 +84,12 @@ def _fields(study: Study, said: Any = None) -> list[dict[str, Any]]:
 
 
 def _context(request: HttpRequest, study: Study) -> dict[str, Any]:
-    series = list(study.series.filter(number_of_instances__gt=0).order_by("series_number", "id"))
-    shown = 0
-    for one in series:
-        one.shown_images = []
-        if shown < SHOWN_IMAGES:
-            rows = one.instances.order_by("instance_number", "id")
-            one.shown_images = list(rows.only("id", "instance_number")[: SHOWN_IMAGES - shown])
-            shown += len(one.shown_images)
+    series: list[tuple[Series, list[Instance]]] = []
+    left = SHOWN_IMAGES
+    for one in study.series.filter(number_of_instances__gt=0).order_by("series_number", "id"):
+        rows = one.instances.order_by("instance_number", "id").only("id", "instance_number")
+        series.append((one, list(rows[:left])))
+        left -= len(series[-1][1])
     others = Study.objects.correctable_by(request.user).kept().filter(site=study.site_id)
     same = others.exclude(pk=study.pk).filter(patient_ref=study.patient_ref_id)
     proposals = CorrectionProposal.objects.filter(

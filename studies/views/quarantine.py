@@ -27,7 +27,10 @@ from studies.views.worklist import signed_in
 PAGE_SIZE = 50
 HANDLERS = (Role.TECHNICIAN, Role.SITE_ADMIN)
 ACTIONS = frozenset({"retry", "accept", "discard", "take-back", "tell"})
-SHOWS = {"": {"is_open": True}, "discarded": {"settled_as": Settled.DISCARDED}}
+SHOWS: dict[str, dict[str, Any]] = {
+    "": {"is_open": True},
+    "discarded": {"settled_as": Settled.DISCARDED},
+}
 
 
 @require_GET

@@ -15,7 +15,8 @@ from django.views.decorators.vary import vary_on_headers
 from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
-from studies.models import Instance, RejectedStudy, Study
+from studies.corrections.models import RejectedStudy
+from studies.models import Instance, Study
 from studies.reading import people
 from studies.reading.states import BEING_READ
 from studies.views.worklist import signed_in

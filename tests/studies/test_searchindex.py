@@ -17,7 +17,8 @@ from studies.dicomweb.search import plan
 from studies.dicomweb.search.keys import Level
 from studies.dicomweb.search.parse import parse
 from studies.dicomweb.search.plan import Scope
-from studies.models import NO_DAY, Study, StudyDayCount, StudyModality
+from studies.models import Study, StudyDayCount, StudyModality
+from studies.searchindex import NO_DAY
 
 DAY = date(2026, 1, 2)
 

@@ -13,7 +13,8 @@ from pydicom.datadict import tag_for_keyword
 
 from studies.dicom import matching
 from studies.dicomweb.like import Like
-from studies.models import NO_DAY, Instance
+from studies.models import Instance
+from studies.searchindex import NO_DAY
 
 TAG = re.compile(r"[0-9A-Fa-f]{8}")
 MAX_DEPTH = 8

@@ -22,13 +22,13 @@ from django.db.models.functions import Coalesce
 from pacs.accounts.models import Site
 from pacs.accounts.principal import Principal
 from studies import searchindex
+from studies.corrections.models import RejectedStudy
 from studies.dicomweb.errors import BadRequestError
 from studies.dicomweb.like import Like
 from studies.dicomweb.search.keys import Level, prefix
 from studies.dicomweb.search.parse import Query
 from studies.models import (
     Instance,
-    RejectedStudy,
     Series,
     Study,
     StudyDayCount,
