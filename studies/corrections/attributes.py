@@ -56,6 +56,19 @@ OF_PATIENT: Final = tuple(one.keyword for one in ATTRIBUTES if one.of_patient)
 NAME_COLUMNS: Final = ("patient_name", "patient_name_ideographic", "patient_name_phonetic")
 
 
+LABELS: Final = {one.column: one.label for one in ATTRIBUTES} | {
+    "patient_name_ideographic": "Name, ideographic",
+    "patient_name_phonetic": "Name, phonetic",
+}
+"""By column of a study."""
+
+
+def readable(column: str, text: str) -> str:
+    """A value as people read it: dates as 2026-11-24."""
+    is_date = column in ("patient_birth_date", "study_date") and len(text) == 8
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if is_date and text.isdecimal() else text
+
+
 def text_of(row: Any, keyword: str) -> str:
     """The value of a study's row (or a patient's), as it stands in a file."""
     if keyword == "PatientName":

@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from pacs import audit
 from studies.corrections.attributes import (
-    ATTRIBUTES,
     BY_KEYWORD,
+    LABELS,
     OF_PATIENT,
     checked,
     columns_of,
+    readable,
 )
 from studies.corrections.errors import Refused
 from studies.corrections.models import (
@@ -103,7 +104,7 @@ def _carry_out(kind: str, why: Why, dry: bool, step: Step, proposal: Any = None)
             study, warnings = step(work)
             if not work.changes:
                 raise Refused("Nothing would change.")
-            changes = _shown(work)
+            changes = shown(work.changes)
             correction = None if dry else _row(kind, why, work, study, proposal)
             work.finish(
                 correction, action="study.corrected", origin=dict(why.origin), actor=why.actor
@@ -147,17 +148,14 @@ def _row(kind: str, why: Why, work: Work, study: Study, proposal: Any) -> Correc
     return correction
 
 
-def _shown(work: Work) -> list[Change]:
+def shown(changes: Sequence[Mapping[str, Any]]) -> list[Change]:
     """Old and new of what people know by name, each once."""
-    found: dict[tuple[str, str, str], Change] = {}
-    labels = {one.column: one.label for one in ATTRIBUTES}
-    labels |= {"patient_name_ideographic": "Name, ideographic"}
-    labels |= {"patient_name_phonetic": "Name, phonetic"}
-    for change in work.changes:
-        if change["m"] == "study" and change["f"] in labels:
-            key = (labels[change["f"]], str(change["o"] or ""), str(change["n"] or ""))
-            found.setdefault(key, Change(*key))
-    return list(found.values())
+    found: dict[Change, None] = {}
+    for change in changes:
+        if change["m"] == "study" and change["f"] in LABELS:
+            old, new = (readable(change["f"], str(change[side] or "")) for side in "on")
+            found[Change(LABELS[change["f"]], old, new)] = None
+    return list(found)
 
 
 # Facts

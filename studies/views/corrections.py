@@ -16,7 +16,7 @@ from pacs.accounts.addresses import page_origin
 from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
 from studies.corrections import services
-from studies.corrections.attributes import ATTRIBUTES, text_of
+from studies.corrections.attributes import ATTRIBUTES, readable, text_of
 from studies.corrections.errors import CorrectionError, Refused
 from studies.corrections.models import (
     CODES,
@@ -68,9 +68,7 @@ def _numbers(values: list[str]) -> list[int]:
 def _fields(study: Study, said: Any = None) -> list[dict[str, Any]]:
     rows = []
     for one in ATTRIBUTES:
-        value = text_of(study, one.keyword)
-        if one.vr == "DA" and len(value) == 8 and value.isdecimal():
-            value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
+        value = readable(one.column, text_of(study, one.keyword))
         rows.append(
             {
                 "name": one.keyword,
@@ -240,20 +238,12 @@ def _correction(request: HttpRequest, pk: int) -> Correction:
 
 
 def _shown(row: Correction, problem: str = "") -> dict[str, Any]:
-    labels = {one.column: one.label for one in ATTRIBUTES}
-    changes: dict[tuple[str, str, str], None] = {}
-    for change in row.changes:
-        if change["m"] == "study" and change["f"] in labels:
-            old, new = str(change["o"] or ""), str(change["n"] or "")
-            changes[labels[change["f"]], old, new] = None
-    rejected = set(
-        RejectedStudy.objects.filter(study__in=row.studies.all()).values_list("study_id", flat=True)
-    )
+    hidden = RejectedStudy.objects.filter(study__in=row.studies.all())
     return {
         "correction": row,
-        "changes": list(changes),
+        "changes": [(one.label, one.old, one.new) for one in services.shown(row.changes)],
         "studies": row.studies.order_by("id")[:SHOWN_STUDIES],
-        "rejected": rejected,
+        "rejected": set(hidden.values_list("study_id", flat=True)),
         "code": CODES.get(row.reason),
         "problem": problem,
     }
