@@ -17,10 +17,12 @@ from django.db import IntegrityError, transaction
 
 from pacs.accounts.models import Site
 from studies import archive
+from studies.corrections import files
 from studies.dicom import frames, gate, header, json_model
 from studies.dicom.elements import Elements
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.payload import Payload
+from studies.models import Instance
 from studies.services import known as index
 from studies.services.indexing import Batch
 
@@ -46,7 +48,8 @@ class Prepared:
     number_of_frames: int = 0
     document: str = ""
     same_pixels_as: int | None = None
-    """The stored instance whose decoded pixels are these, where only the encoding differs."""
+    """The stored instance that this is: only its encoding differs, or it is what was sent of it
+    as it is corrected."""
     not_compared: bool = False
     """What is stored may be the same in another encoding: decoding took too long to say."""
 
@@ -121,11 +124,17 @@ def prepare(
         raise OtherStudyError(checked)
     same_pixels: bool | None = False
     known = _known(site_id, checked.sop_instance_uid) if checked and refused is None else None
-    if known is not None and checked is not None and known.content_digest == checked.content_digest:
+    ours = known is not None and checked is not None and _is_our_correction(known, checked)
+    if (
+        known is not None
+        and checked is not None
+        and (ours or known.content_digest == checked.content_digest)
+    ):
         key = known.archive_key  # another encoding of what is there: nothing to keep
+        same_pixels = ours
     else:
         key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
-    if known is not None and checked is not None:
+    if known is not None and checked is not None and not ours:
         same_pixels = _only_encoding_differs(known, checked, key)
     return Prepared(
         source=source,
@@ -146,6 +155,24 @@ def prepare(
 
 def _known(site_id: int, sop_instance_uid: str) -> index.Known | None:
     return index.instances(site_id, [sop_instance_uid]).get(sop_instance_uid)
+
+
+def _is_our_correction(known: index.Known, checked: gate.Gate) -> bool:
+    """Whether a file is the corrected form of what is stored, come back from where it was sent."""
+    if known.content_digest == checked.content_digest:
+        return False
+    rows = Instance.objects.select_related("series__study").filter(pk=known.pk)
+    overlay = next((files.overlay_of_instance(row) for row in rows), None)
+    if overlay is None:
+        return False
+    try:
+        before, rest_at = files.patched(known.archive_key, overlay)
+        with archive.open_file(known.archive_key) as stored:
+            stored.seek(rest_at)
+            made = gate.inspect(before + stored.read(), max_size=settings.MAX_INSTANCE_BYTES)
+    except (GateError, OSError):
+        return False
+    return made.content_digest == checked.content_digest
 
 
 def _only_encoding_differs(known: index.Known, checked: gate.Gate, key: str) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from io import BytesIO
@@ -89,16 +90,21 @@ async def test_the_images_of_the_command(
     assert event.detail == {"agent": agent.pk, "command": burning.pk}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_corrections_are_on_the_disc(key: str, burning: AgentCommand, technician: Any) -> None:
     study = Instance.objects.order_by("id")[0].series.study
     said = {"PatientName": "RIGHT^Robin", "PatientID": "RIGHT-1"}
     correct_facts(study.pk, 0, said, Why(technician, "typing"))
     row = fetch(key, path_of(burning)).json()["images"][0]
-    reply = fetch(key, path_of(burning, row["id"]))
-    data = b"".join(reply.streaming_content) if reply.streaming else reply.content
+    data = asyncio.run(read_image(key, path_of(burning, row["id"])))
     assert hashlib.sha256(data).hexdigest() == row["sha256"]
     assert len(data) == row["size"]
     assert dcmread(BytesIO(data)).PatientID == "RIGHT-1"
+
+
+async def read_image(key: str, path: str) -> bytes:
+    reply: Any = await AsyncClient().get(path, headers={"Authorization": f"Bearer {key}"})
+    return b"".join([part async for part in reply.streaming_content])
 
 
 def hide(what: str, agent: Agent, command: AgentCommand, technician: Any) -> None:

@@ -232,6 +232,18 @@ class TestLateImages:
         assert not of(1).name_conflict
         assert put(site, 1, 1, 4, PatientID="P-77").outcome == "quarantined"
 
+    def test_what_was_sent_comes_back(self, site: Any, why: Why) -> None:
+        """An Orthanc that is followed gives back what was sent to it."""
+        correct_facts(of(1).pk, 0, {"PatientID": "P-9", "PatientName": "MÜLLER^Jürgen"}, why)
+        sent = b"".join(dicom_bytes(_all(1)[0]).chunks())
+        assert ingest.store(BytesIO(sent), source="orthanc:1", site=site).outcome == "duplicate"
+        other = dcmread(BytesIO(sent))
+        other.PatientName = "SOMEBODY^Else"
+        buffer = BytesIO()
+        other.save_as(buffer)
+        buffer.seek(0)
+        assert ingest.store(buffer, source="orthanc:1", site=site).outcome == "quarantined"
+
     def test_of_a_moved_series(self, site: Any, why: Why) -> None:
         series = of(1).series.get(series_instance_uid=f"{UID}.1.2")
         move_series(of(1).pk, 0, [series.pk], of(2).pk, why)
