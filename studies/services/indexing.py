@@ -234,6 +234,10 @@ class Batch:
         """The study that a correction says these images belong to."""
         uid = gate.study_instance_uid
         if uid not in self.received_as:
+            # Locked first: a correction that is being made is waited for.
+            row = known.study(self.site_id, uid)
+            if row is not None and uid not in self.studies:
+                self.studies[uid] = StudyInBatch(row, is_new=False)
             self.received_as[uid] = known.received_as(self.site_id, uid)
         name = (clip(facts.patient_id, 64), clip(facts.issuer_of_patient_id, 64))
         for one in self.received_as[uid]:

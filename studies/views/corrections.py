@@ -164,6 +164,8 @@ def desk(request: HttpRequest, pk: int) -> HttpResponse:
 def _asked(request: HttpRequest, study: Study, do: str) -> Callable[[bool], Outcome]:
     """What was asked, to be called with `dry`. Raises CorrectionError."""
     said = request.POST
+    if any("\0" in value for name in said for value in said.getlist(name)):
+        raise Refused("There is a character in it that is no text.")
     why = Why(request.user, said.get("reason", ""), said.get("note", ""), page_origin(request))
     versions = _numbers([said.get("version", "")])
     if not versions:

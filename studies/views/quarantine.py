@@ -130,6 +130,8 @@ def act(request: HttpRequest, pk: Any, action: str) -> HttpResponse:
 
 def _do(request: HttpRequest, row: QuarantinedFile, action: str) -> Done:
     actor, origin, said = request.user, page_origin(request), request.POST
+    if any("\0" in said.get(name, "") for name in ("why", "note", "reason")):
+        raise NotPossible("There is a character in it that is no text.")
     if action == "retry":
         return desk.retry(row, actor, origin)
     if action == "accept":

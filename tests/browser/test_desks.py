@@ -167,6 +167,13 @@ def test_quarantine(
     assert QuarantinedFile.objects.filter(settled_as="discarded").count() == 1
 
 
+def test_the_bar_of_an_administrator_fits(
+    open_page: Callable[..., Page], admin: Any, tmp_path: Path
+) -> None:
+    page = open_page("/corrections/", user=admin)
+    settled(page, tmp_path, "bar")
+
+
 def test_nothing_in_quarantine(
     open_page: Callable[..., Page], technician: Any, tmp_path: Path
 ) -> None:

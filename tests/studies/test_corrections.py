@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from io import BytesIO
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from django.db import connections
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
@@ -460,6 +462,43 @@ def test_two_thousand_images(site: Any, technician: Any, make_study: Any) -> Non
     assert MetadataDocument.objects.filter(overlay__isnull=False).count() == 2000
     print(f"2000 images corrected in {took:.2f} s")
     assert took <= 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_technicians_at_once_and_images_meanwhile(site: Any, technician: Any) -> None:
+    """One of them wins, the other is told; no image is lost or uncorrected."""
+    put(site, 1)
+    study, start = of(1), Barrier(3)
+    outcomes: list[str] = []
+
+    def correct(name: str) -> None:
+        start.wait(10)
+        try:
+            correct_facts(study.pk, 0, {"PatientName": name}, Why(technician, "typing"))
+            outcomes.append("done")
+        except Stale:
+            outcomes.append("stale")
+        finally:
+            connections.close_all()
+
+    def receive() -> None:
+        start.wait(10)
+        for number in range(2, 12):
+            outcomes.append(put(site, 1, 1, number).outcome)
+        connections.close_all()
+
+    threads = [Thread(target=correct, args=(name,)) for name in ("A^A", "B^B")]
+    threads.append(Thread(target=receive))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(outcomes) == ["done", "stale"] + ["stored"] * 10
+    assert of(1).number_of_instances == 11
+    assert {str(served(image).PatientName) for image in _all(1)} == {of(1).patient_name}
+    found = documents.get_many(site.pk, [image.sop_instance_uid for image in _all(1)])
+    names = {document["00100010"]["Value"][0]["Alphabetic"] for document in found.values()}
+    assert names == {of(1).patient_name}
 
 
 def _all(number: int | None = None) -> list[Instance]:

@@ -143,6 +143,7 @@ class TestDeciding:
         damaged.refresh_from_db()
         assert damaged.is_open
         assert browser.post(path, {"confirmed": "yes", "why": " "}).status_code == 409
+        assert browser.post(path, {"confirmed": "yes", "why": "a\0b"}).status_code == 409
         browser.post(path, {"confirmed": "yes", "why": "a text file"})
         damaged.refresh_from_db()
         assert (damaged.is_open, damaged.settled_as) == (False, Settled.DISCARDED)
