@@ -13,6 +13,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
+from pydicom.datadict import dictionary_description
 
 from pacs import audit, events
 from pacs.accounts.models import Membership, Role
@@ -62,7 +63,11 @@ def header_of(file: QuarantinedFile) -> list[tuple[str, str]]:
         log.info("quarantined header not shown", file=str(file.pk), error=type(error).__name__)
         return []
     found = ((keyword, getattr(dataset, keyword, None)) for keyword in KEYWORDS)
-    return [(keyword, str(value)[:LONGEST]) for keyword, value in found if value not in (None, "")]
+    return [
+        (dictionary_description(keyword), str(value)[:LONGEST])
+        for keyword, value in found
+        if value not in (None, "")
+    ]
 
 
 def belongs_to(file: QuarantinedFile) -> Study | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +18,12 @@ from studies.models import Instance, QuarantinedFile, Study
 from studies.orders.intake import PatientFacts, take_patient
 from studies.services import ingest
 from studies.services.outgoing import dicom_bytes
-from tests.browser.conftest import violations
+from tests.browser.conftest import find, runs, until, violations
 from tests.dicomweb.asking import ct_file
+from tests.servers.portal import Portal
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.browser
+own_database = pytest.mark.django_db(transaction=True)
 SIZES = [(1440, 900), (1024, 768)]
 
 
@@ -57,6 +60,7 @@ def real(site: Any) -> Study:
     return study
 
 
+@own_database
 def test_a_technician_corrects_a_study(
     open_page: Callable[..., Page], real: Study, technician: Any, site: Any, tmp_path: Path
 ) -> None:
@@ -117,6 +121,7 @@ def test_a_technician_corrects_a_study(
     assert Correction.objects.count() == 2
 
 
+@own_database
 def test_the_reader_is_told(
     open_page: Callable[..., Page], real: Study, technician: Any, tmp_path: Path
 ) -> None:
@@ -131,6 +136,7 @@ def test_the_reader_is_told(
     settled(page, tmp_path, "notice")
 
 
+@own_database
 def test_quarantine(
     open_page: Callable[..., Page], real: Study, technician: Any, site: Any, tmp_path: Path
 ) -> None:
@@ -167,6 +173,7 @@ def test_quarantine(
     assert QuarantinedFile.objects.filter(settled_as="discarded").count() == 1
 
 
+@own_database
 def test_the_bar_of_an_administrator_fits(
     open_page: Callable[..., Page], admin: Any, tmp_path: Path
 ) -> None:
@@ -174,8 +181,55 @@ def test_the_bar_of_an_administrator_fits(
     settled(page, tmp_path, "bar")
 
 
+@own_database
 def test_nothing_in_quarantine(
     open_page: Callable[..., Page], technician: Any, tmp_path: Path
 ) -> None:
     page = open_page("/quarantine/", user=technician)
     settled(page, tmp_path, "empty")
+
+
+def test_on_the_running_portal(
+    portal: Portal, login: Callable[..., Page], series: Any, tmp_path: Path
+) -> None:
+    """From Orthanc to the desk; the worklist, an open viewer and the quarantine follow by
+    themselves."""
+    files, uid = series(3, patient_name="Wrong^Wanda", patient_id="DESK-1")
+    portal.stack.storescu(files)
+    portal.wait_count(uid, 3)
+    desk, reader = login("technician"), login("radiologist")
+    find(reader, "Wrong, Wanda").click()
+    reader.wait_for_url("**/studies/*/view/")
+    until(reader, "() => document.documentElement.dataset.viewer === 'ready'", 60)
+
+    find(desk, "Wrong, Wanda").click()
+    desk.wait_for_url("**/studies/*/view/")
+    desk.get_by_role("link", name="Correct", exact=True).click()
+    until(desk, "() => [...document.images].every((i) => i.complete && i.naturalWidth > 0)")
+    desk.screenshot(path=tmp_path / "desk.png", full_page=True)
+    desk.get_by_label("Patient's name").fill("Right^Renate")
+    facts = desk.get_by_role("region", name="Patient and study")
+    facts.get_by_label("Reason").select_option("typing")
+    facts.get_by_role("button", name="Preview…").click()
+    desk.get_by_role("button", name="Correct facts now").click()
+    desk.get_by_role("heading", name="Facts corrected").wait_for()
+
+    reader.get_by_role("button", name="This study was corrected - reload").click()
+    reader.get_by_role("heading", name="Right, Renate").wait_for()
+    until(reader, "() => document.documentElement.dataset.viewer === 'ready'", 60)
+    reader.screenshot(path=tmp_path / "viewer.png")
+    status, body, _ = portal.request("GET", f"/dicom-web/studies/{uid}/metadata")
+    assert status == 200
+    names = {row["00100010"]["Value"][0]["Alphabetic"] for row in json.loads(body)}
+    assert names == {"Right^Renate"}
+
+    watcher = login("technician")
+    watcher.goto(f"{portal.stack.base_url}/quarantine/")
+    runs(watcher)
+    until(watcher, "() => document.querySelector('[data-live=live]') !== null")
+    before = watcher.locator("[data-quarantined]").count()
+    late = ct_file(study=uid, instance=f"{uid}.77", PatientID="DESK-2", PatientName="Other^Olga")
+    status, _ = portal.upload(late)
+    assert status == 202
+    watcher.locator("[data-quarantined]").nth(before).wait_for(timeout=30_000)
+    assert reader.faults == desk.faults == watcher.faults == []  # type: ignore[attr-defined]
