@@ -245,6 +245,21 @@ def test_corrections_go_out_and_stay_out_of_orthanc(
     assert orthanc.count_instances() == held
 
 
+def test_orthanc_has_the_corrected_patient_and_study(
+    site: Any, stow_peer: OrthancServer, stored: Any, technician: Any
+) -> None:
+    study = stored(2)
+    said = {"PatientName": "MÜLLER^Jürgen", "PatientID": "RIGHT-7", "AccessionNumber": "ACC-7"}
+    correct_facts(study.pk, 0, said, Why(technician, "typing"))
+    send = drive(ask(study, web(site, stow_peer.url), technician))
+    assert (send.state, send.done) == (State.DONE, 2)
+    files = stow_peer.instance_files()
+    held = [dcmread(BytesIO(files[uid])) for uid in uids(study)]
+    for dataset in held:
+        assert (dataset.PatientID, dataset.AccessionNumber) == ("RIGHT-7", "ACC-7")
+        assert str(dataset.PatientName) == "MÜLLER^Jürgen"
+
+
 def test_compressed_images_and_a_node_that_takes_none(
     site: Any, server: Any, tmp_path: Path, technician: Any
 ) -> None:
