@@ -418,23 +418,28 @@ def reject_images(
             raise Refused("Choose the series or images to reject.", "series")
         if len(wanted) == images.count():
             raise Refused("These are all images: reject the whole study.", "series")
-        holder = _holder(work, study)
         for series_pk in set(images.filter(pk__in=wanted).values_list("series_id", flat=True)):
             row = Series.objects.get(pk=series_pk)
-            ids = sorted(set(row.instances.values_list("id", flat=True)) & wanted)
-            work.move_images(ids, _series_in(holder, row, study))
+            own = set(row.instances.values_list("id", flat=True))
+            if own <= wanted:  # the series goes as it is, and what still comes of it follows
+                holder = _holder(work, study, without=row.series_instance_uid)
+                came_in = row.received_in or study.study_instance_uid
+                work.alias(study, came_in, row.series_instance_uid, holder)
+                work.move_series(row, holder)
+            else:
+                holder = _holder(work, study)
+                work.move_images(sorted(own & wanted), _series_in(holder, row, study))
         return study, []
 
     return _carry_out(CorrectionKind.REJECT_IMAGES, why, dry, step)
 
 
-def _holder(work: Work, study: Study) -> Study:
-    """The hidden study that holds rejected images of this one."""
-    found = (
-        RejectedStudy.objects.filter(of=study, holds_images=True)
-        .values_list("study_id", flat=True)
-        .first()
-    )
+def _holder(work: Work, study: Study, without: str = "") -> Study:
+    """The hidden study that holds rejected images of this one; one `without` this series."""
+    holders = RejectedStudy.objects.filter(of=study, holds_images=True).order_by("study_id")
+    if without:
+        holders = holders.exclude(study__series__series_instance_uid=without)
+    found = holders.values_list("study_id", flat=True).first()
     if found is not None:
         return work.lock([found])[0]
     holder = work.create(study)

@@ -24,6 +24,10 @@ def pixels(exchange: Exchange) -> Header:
     return b"cache-control", b"private, max-age=%d" % seconds
 
 
+INSTANCE: Final[Header] = (b"cache-control", b"private, no-cache")
+"""A whole instance says who the patient is, which may be corrected: each use is asked for again."""
+
+
 async def not_modified(exchange: Exchange, etag: str, caching: Header) -> bool:
     """Answer 304 where the client has this entity already."""
     if not exchange.not_modified(etag):

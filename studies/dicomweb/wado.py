@@ -173,7 +173,7 @@ class Wado:
         made = "" if one.head is None else f"-{form.transfer_syntax_uid}-v{frame_cache.VERSION}"
         own = location.header_etag
         etag = f'W/"{own}-m{made}"' if multipart else f'"{own}-s{made}"'
-        cache_control = caching.pixels(exchange)
+        cache_control = caching.INSTANCE
         if await caching.not_modified(exchange, etag, cache_control):
             return
         headers: list[Header] = [(b"etag", etag.encode()), cache_control, caching.VARY]

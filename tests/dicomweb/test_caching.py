@@ -15,9 +15,11 @@ from tests.dicomweb.asking import AsgiClient, Stored, ct_file, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PIXELS = [
+INSTANCES = [
     ("", "application/dicom"),
     ("", "*/*"),
+]
+PIXELS = [
     ("/frames/1", "*/*"),
     ("/frames/1", "application/octet-stream"),
     ("/frames/1", "image/jls"),
@@ -78,7 +80,22 @@ def test_never_beyond_the_session(browser: Any, asking: AsgiClient, file: Stored
     assert max_age(asking.get(file.path + "/frames/1")) <= 20
 
 
-@pytest.mark.parametrize(("way", "accept"), PIXELS)
+@pytest.mark.parametrize(("way", "accept"), INSTANCES)
+def test_instances_are_asked_for_again(
+    asking: AsgiClient, file: Stored, way: str, accept: str
+) -> None:
+    """Who the patient is may be corrected."""
+    reply = asking.get(file.path + way, headers={"accept": accept})
+    assert reply.headers["cache-control"] == "private, no-cache"
+    known = {"accept": accept, "if-none-match": reply.headers["etag"]}
+    again = asking.get(file.path + way, headers=known)
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["cache-control"] == "private, no-cache"
+    head = asking.get(file.path + way, headers={"accept": accept}, method="HEAD")
+    assert head.headers["content-length"] == str(len(reply.body))
+
+
+@pytest.mark.parametrize(("way", "accept"), PIXELS + INSTANCES)
 def test_pixels_for_a_token_are_asked_for_again(
     client: Any, radiologist: Any, file: Stored, way: str, accept: str
 ) -> None:

@@ -395,6 +395,25 @@ class TestRejecting:
         assert of(1).number_of_instances == 4
         assert dicom_bytes(Instance.objects.get(pk=gone.pk)).is_original
 
+    def test_a_series(self, technician: Any, site: Any) -> None:
+        """It goes as a whole, leaves no empty series behind, and what still comes of it follows."""
+        why = Why(technician, "quality")
+        series = of(1).series.get(series_instance_uid=f"{UID}.1.2")
+        single = series.instances.first()
+        first = reject_images(of(1).pk, 0, [], [single.pk], why)
+        second = reject_images(of(1).pk, 1, [series.pk], [], why)
+        assert (of(1).number_of_series, of(1).number_of_instances) == (1, 2)
+        assert of(1).series.count() == 1
+        assert put(site, 1, 2, 3).outcome == "stored"
+        assert of(1).number_of_instances == 2
+        assert second.correction
+        undo(second.correction.pk, technician, {})
+        assert (of(1).number_of_series, of(1).number_of_instances) == (2, 4)
+        assert first.correction
+        undo(first.correction.pk, technician, {})
+        assert of(1).number_of_instances == 5
+        assert all(dicom_bytes(image).is_original for image in _all(1))
+
     def test_all_images(self, technician: Any) -> None:
         series = list(of(1).series.values_list("id", flat=True))
         with pytest.raises(Refused, match="whole study"):
