@@ -11,6 +11,7 @@ import { maybePictures, whyNot } from "./displayable.js";
 import { write } from "./dom.js";
 import { explain } from "./failures.js";
 import { framesOf } from "./frames.js";
+import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { createMarking } from "./marking.js";
@@ -354,6 +355,7 @@ window.lightbox = {
 };
 
 set("loading");
+fillHelp(byId("keys-table"));
 prepare(state);
 rail.fill(state.series);
 openFirst();
