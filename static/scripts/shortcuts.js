@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
-import { fileURLToPath } from "node:url";
+import { URL, fileURLToPath } from "node:url";
 
 import { shortcuts } from "../src/viewer/keys.js";
 
