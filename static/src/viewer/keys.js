@@ -17,7 +17,7 @@ export const shortcuts = [
     keys: { W: "mode:window", S: "mode:scroll", Z: "mode:zoom", P: "mode:pan" },
     does: "Left button: window, scroll, zoom, pan",
   },
-  { keys: {}, mouse: "right button, middle button", does: "Zoom, pan" },
+  { keys: {}, mouse: "Right button, middle button", does: "Zoom, pan" },
   { keys: { L: "mode:length" }, does: "Left button: measure lengths" },
   { keys: { Del: "remove", Backspace: "remove" }, does: "Remove the length that is selected" },
   { keys: { K: "capture" }, does: "Keep this image as key image" },
