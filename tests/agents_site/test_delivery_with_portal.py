@@ -36,7 +36,7 @@ def rule(transport, target, **fields):
     DeliveryRule.objects.create(site=site, name=transport, transport=transport, target=target,
                                 **fields)
 def place(transport, **settings):
-    made, _ = DeliveryPlace.objects.get_or_create(
+    made, _ = DeliveryPlace.objects.update_or_create(
         site=site, transport=transport, name="RIS", defaults=dict(settings=settings))
     rule(transport, dict(place=made.pk))
 {rules}

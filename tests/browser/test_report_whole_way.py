@@ -146,7 +146,11 @@ def test_from_the_worklist_to_the_referrer(
     report = int(state["report"])
 
     # On paper, at the RIS, and in the site's Orthanc, valid and readable by others.
-    wait(lambda: all_done(office, report), 90, "all delivered", portal)
+    try:
+        wait(lambda: all_done(office, report), 90, "all delivered", portal)
+    except AssertionError as late:
+        late.add_note(json.dumps(deliveries(office, report), indent=1))
+        raise
     (text,) = office.printer.printed()
     words = " ".join(text.split())
     assert "Wholeway, Wilma" in words

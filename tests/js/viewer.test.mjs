@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { markRgb, rgbOfYbr422, unmarkedJpeg } from "../../static/src/viewer/colour.js";
+import { documented } from "../../static/scripts/shortcuts.js";
 import { firstPart, kindOfStatus } from "../../static/src/viewer/dicomweb.js";
 import { isForServer, maybePictures, whyNot } from "../../static/src/viewer/displayable.js";
 import { contradiction } from "../../static/src/viewer/identity.js";
-import { actionOf } from "../../static/src/viewer/keys.js";
+import { actionOf, shortcuts } from "../../static/src/viewer/keys.js";
 import { takenAt } from "../../static/src/viewer/overlay.js";
 import { createPrefetcher, fetchOrder } from "../../static/src/viewer/prefetch.js";
 import {
@@ -206,6 +207,22 @@ test("facts are written for people", () => {
   assert.equal(time("142501.123"), "14:25:01");
   assert.equal(measure(-0.04), "0");
   assert.equal(windowText({ width: 400, center: 40 }), "W 400  L 40");
+});
+
+test("docs/viewer.md has the viewer's keys as they are", () => {
+  const { found, wanted } = documented();
+  assert.equal(found, wanted);
+});
+
+test("every key of the help does what its row says, and stands there once", () => {
+  const pressed = { "↑": "ArrowUp", "↓": "ArrowDown", "←": "ArrowLeft", "→": "ArrowRight" };
+  Object.assign(pressed, { "Page Up": "PageUp", "Page Down": "PageDown" });
+  Object.assign(pressed, { Del: "Delete", Space: " ", Esc: "Escape" });
+  const rows = shortcuts.flatMap(({ keys }) => Object.entries(keys));
+  for (const [name, action] of rows) {
+    assert.equal(actionOf({ key: pressed[name] ?? name, target: null }), action, name);
+  }
+  assert.equal(new Set(rows.map(([name]) => name)).size, rows.length);
 });
 
 test("keys are left to fields, dialogs, the browser and focused buttons", () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -10,6 +11,7 @@ from django.utils import timezone
 from reports import document
 from reports.delivery import planning
 from reports.models import Report, ReportState, ReportVersion, VersionKind
+from reports.signing.freezing import digest
 
 STATE_OF = {
     VersionKind.PRELIMINARY: ReportState.PRELIMINARY,
@@ -19,15 +21,21 @@ STATE_OF = {
 }
 
 
-def frozen(study: Any, signer: Any, kind: str, number: int, text: str) -> dict[str, Any]:
-    """The content of a version."""
+def frozen(
+    report: Report, signer: Any, kind: str, number: int, text: str, verification: str, now: datetime
+) -> dict[str, Any]:
+    """The content of a version: `verify_reports` finds nothing wrong with it."""
+    study = report.study
     content = document.empty("Report")
     content["sections"][-1]["html"] = f"<p>{text}</p>"
     return {
         **content,
+        "report": report.pk,
         "kind": kind,
         "number": number,
-        "signed_at": timezone.now().isoformat(),
+        "signed_at": now.isoformat(),
+        "text_sha256": digest(text),
+        "verification_sha256": digest(verification),
         "signer": {"id": signer.pk, "name": str(signer)},
         "cosigner": None,
         "patient": {
@@ -75,7 +83,8 @@ def sign(
         report = Report.objects.create(site=study.site, study=study, author=signer, saved_by=signer)
     last = report.versions.order_by("-number").first()
     number = last.number + 1 if last else 1
-    content = frozen(study, signer, kind, number, text)
+    verification, now = uuid.uuid4(), timezone.now()
+    content = frozen(report, signer, kind, number, text, str(verification), now)
     sha256 = document.content_hash(content)
     previous = last.chain_sha256 if last else document.GENESIS
     version: ReportVersion = ReportVersion.objects.create(
@@ -87,8 +96,8 @@ def sign(
         previous_sha256=previous,
         chain_sha256=document.chain_hash(previous, sha256),
         signer=signer,
-        signed_at=timezone.now(),
-        verification=uuid.uuid4(),
+        signed_at=now,
+        verification=verification,
         text=text,
     )
     report.state = STATE_OF[VersionKind(kind)]

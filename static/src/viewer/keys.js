@@ -1,29 +1,53 @@
-/** Keys of the viewer, by `event.key`; letters in either case. */
-const actions = new Map([
-  ["s", "mode:scroll"],
-  ["w", "mode:window"],
-  ["z", "mode:zoom"],
-  ["p", "mode:pan"],
-  ["r", "reset"],
-  ["escape", "reset"],
-  ["i", "invert"],
-  [" ", "cine"],
-  ["arrowdown", "next"],
-  ["arrowright", "next"],
-  ["arrowup", "previous"],
-  ["arrowleft", "previous"],
-  ["home", "first"],
-  ["end", "last"],
-  ["pagedown", "next-series"],
-  ["pageup", "previous-series"],
-  ["o", "priors"],
-  ["k", "capture"],
-  ["l", "mode:length"],
-  ["delete", "remove"],
-  ["backspace", "remove"],
-  ["e", "report"],
-  ["?", "keys"],
-]);
+/**
+ * What keys and mouse do, in the order of the help. The viewer's keys, its help dialog and the table of
+ * docs/viewer.md are made from this one table.
+ *
+ * Each row: `keys`, by the name that the help shows, with the action of each; `mouse`, where the mouse does
+ * the same; `does`, in words.
+ */
+export const shortcuts = [
+  { keys: { "↑": "previous", "↓": "next" }, mouse: "wheel", does: "Previous, next image" },
+  { keys: { "←": "previous", "→": "next" }, does: "Previous, next image" },
+  { keys: { Home: "first", End: "last" }, does: "First, last image" },
+  {
+    keys: { "Page Up": "previous-series", "Page Down": "next-series" },
+    does: "Previous, next series",
+  },
+  {
+    keys: { W: "mode:window", S: "mode:scroll", Z: "mode:zoom", P: "mode:pan" },
+    does: "Left button: window, scroll, zoom, pan",
+  },
+  { keys: {}, mouse: "Right button, middle button", does: "Zoom, pan" },
+  { keys: { L: "mode:length" }, does: "Left button: measure lengths" },
+  { keys: { Del: "remove", Backspace: "remove" }, does: "Remove the length that is selected" },
+  { keys: { K: "capture" }, does: "Keep this image as key image" },
+  { keys: { E: "report" }, does: "Open the report, or go to it" },
+  { keys: { I: "invert" }, does: "Invert grey values" },
+  { keys: { Space: "cine" }, does: "Play, stop" },
+  { keys: { O: "priors" }, does: "Priors; there Enter for the report beside, V for the images" },
+  { keys: { R: "reset", Esc: "reset" }, does: "Reset window, zoom and place" },
+  { keys: { "?": "keys" }, does: "This help" },
+];
+
+/** `event.key` in lower case of the names that differ from it. */
+const pressed = {
+  "↑": "arrowup",
+  "↓": "arrowdown",
+  "←": "arrowleft",
+  "→": "arrowright",
+  "Page Up": "pageup",
+  "Page Down": "pagedown",
+  Del: "delete",
+  Space: " ",
+  Esc: "escape",
+};
+
+/** Actions by `event.key` in lower case. */
+const actions = new Map(
+  shortcuts.flatMap(({ keys }) =>
+    Object.entries(keys).map(([name, action]) => [pressed[name] ?? name.toLowerCase(), action]),
+  ),
+);
 
 /**
  * The action that a key press stands for, undefined for none. Keys meant for a text field, a dialog, the

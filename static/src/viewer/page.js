@@ -12,6 +12,7 @@ import { write } from "./dom.js";
 import { watchCorrected } from "./corrected.js";
 import { explain } from "./failures.js";
 import { framesOf } from "./frames.js";
+import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { createMarking } from "./marking.js";
@@ -355,6 +356,7 @@ window.lightbox = {
 };
 
 set("loading");
+fillHelp(byId("keys-table"));
 prepare(state);
 rail.fill(state.series);
 openFirst();
