@@ -80,7 +80,7 @@ front: static/dist/.built
 
 test: test-servers $(DEV) front
 	cd static && npm run --silent --if-present test
-	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: servers test-servers $(DEV) front
 	$(PYTHON) -m benchmarks
