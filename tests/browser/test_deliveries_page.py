@@ -88,7 +88,7 @@ def test_delivered_failing_and_sent_again(
     page.screenshot(path=tmp_path / "sent.png")
     assert violations(page) == []
     page.keyboard.press("Escape")
-    assert part.locator("[data-state=done]").count() == 2
+    part.locator("[data-state=done]").nth(1).wait_for()
     portal.stack.shell(HEAL)
     assert page.faults == []  # type: ignore[attr-defined]
 

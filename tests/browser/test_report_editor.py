@@ -328,9 +328,8 @@ def test_length_and_key_image_on_the_images_and_in_the_text(
     page.keyboard.press("Alt+k")
     page.get_by_role("dialog", name="Insert a key image").wait_for()
     page.keyboard.press("Enter")
-    text = page.locator(FINDINGS).inner_text()
-    assert f"{wanted:.1f} mm, series" in text
-    assert "(key image 1, series" in text
+    page.locator(FINDINGS, has_text="(key image 1, series").wait_for()
+    assert f"{wanted:.1f} mm, series" in page.locator(FINDINGS).inner_text()
     page.keyboard.press("Control+s")
     saved(page)
     assert violations(page) == []

@@ -110,7 +110,9 @@ def test_from_the_worklist_to_the_referrer(
     portal.wait_count(uid, 3)
     study = study_id(portal, uid)
     portal.stack.shell(
-        f"from studies.models import Study; Study.objects.filter(pk={study}).update(priority=0)"
+        "from studies.models import Study\n"
+        "Study.objects.filter(priority=0).update(priority=1)\n"
+        f"Study.objects.filter(pk={study}).update(priority=0)"
     )
 
     # Next unread: STAT comes first. The report stands open beside the images.

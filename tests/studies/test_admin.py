@@ -160,7 +160,7 @@ class TestQuarantine:
         file = QuarantinedFile.objects.get()
         url = reverse("admin:studies_quarantinedfile_change", args=[file.pk])
         page = at_site.get(url).content.decode()
-        assert "PatientID: P2" in page
+        assert "Patient ID: P2" in page
         assert "Modality: CT" in page
         assert file.words in unescape(page)
         assert "<img onerror" not in page
