@@ -349,8 +349,11 @@ def test_length_and_key_image_on_the_images_and_in_the_text(
     page.keyboard.press("Delete")
     until(page, "() => !document.querySelector('g.measure')")
     until(page, "() => document.querySelectorAll('.left-row').length === 1")
-    left = api(portal, "GET", f"/api/studies/{study}/measurements/")["measurements"]
-    assert left == []
+    wait(
+        lambda: api(portal, "GET", f"/api/studies/{study}/measurements/")["measurements"] == [],
+        10,
+        "the length is removed",
+    )
     assert not page.faults  # type: ignore[attr-defined]
 
 
