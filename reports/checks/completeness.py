@@ -1,4 +1,6 @@
-"""What is missing: text, an impression, required fields, placeholders that nobody filled in."""
+"""What is missing or not allowed: text, an impression, required fields, values out of their range,
+placeholders that nobody filled in.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,8 @@ def check(text: Text, document: Mapping[str, Any], facts: Mapping[str, Any]) -> 
     if "impression" in text.sections and not SAYS.search(text.sections["impression"]):
         yield Finding("empty-impression", WARNING, "The impression is empty.", "impression")
     yield from _required(document, facts)
+    for section, words in facts.get("objections") or []:
+        yield Finding("out-of-range", WARNING, words, section)
     for key, whole in text.sections.items():
         for found in PLACEHOLDER.finditer(whole):
             yield Finding(

@@ -13,6 +13,7 @@ from reports.errors import Refused
 from reports.models import Report, VersionKind
 from reports.signing.freezing import patient_facts, settled, study_facts
 from reports.signing.steps import Opened
+from reports.templating.body import objections
 from reports.templating.models import TemplateVersion
 from studies.models import Study
 
@@ -48,6 +49,7 @@ def as_json(finding: Finding) -> dict[str, str]:
 
 def examine(report: Report, study: Study, who: Any, beside: Beside, *, kind: str) -> list[Finding]:
     """What the checks say about signing the draft as `kind` now."""
+    template = _template(report.content)
     facts = {
         "patient": patient_facts(study),
         "study": study_facts(study),
@@ -57,7 +59,8 @@ def examine(report: Report, study: Study, who: Any, beside: Beside, *, kind: str
             for each in study.series.only("laterality", "series_description")
         ],
         "today": timezone.localdate().isoformat(),
-        "required": _required(report.content),
+        "required": _required(template),
+        "objections": objections(report.content, template),
         "open_patients": _open_patients(study, who, beside),
     }
     found = check(report.content, facts)
@@ -103,16 +106,22 @@ def _order(study: Study) -> dict[str, str] | None:
     return {"description": order.requested_procedure_description, "reason": order.reason[:300]}
 
 
-def _required(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sections and fields that the report's template asks for, as it was when it was chosen."""
+def _template(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of the report's template, as it was when it was chosen."""
     template = content.get("template")
-    if not template:
-        return []
-    version = TemplateVersion.objects.filter(
-        template_id=template.get("id"), number=template.get("version")
-    ).first()
+    version = (
+        template
+        and TemplateVersion.objects.filter(
+            template_id=template.get("id"), number=template.get("version")
+        ).first()
+    )
+    return version.body if version else {"sections": []}
+
+
+def _required(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sections and fields that a template asks for."""
     wanted: list[dict[str, Any]] = []
-    for section in (version.body if version else {}).get("sections") or []:
+    for section in body["sections"]:
         key, title = section["key"], section.get("title") or section["key"]
         if section.get("required"):
             wanted.append({"section": key, "key": None, "label": title})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.templating.body import clean_body, missing
+from reports.templating.body import clean_body, objections
 from reports.templating.choice import choose, macros
 from reports.templating.inserts import expand, facts
 from reports.templating.services import newest_version, version_of
@@ -15,9 +15,9 @@ __all__ = [
     "expanded",
     "facts",
     "macros",
-    "missing",
     "newest_version",
     "normal",
+    "objections",
     "start",
     "version_of",
 ]

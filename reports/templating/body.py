@@ -1,4 +1,4 @@
-"""What a template says: its sections and fields, checked; and what a report made of it lacks."""
+"""What a template says: its sections and fields, checked; and where a report's fields go beyond."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from reports.writing.cleaning import (
     key_of,
     kind_of,
     line_of,
-    plain_text,
     value_of,
 )
 
@@ -152,24 +151,19 @@ def _wrong(field: dict[str, Any], value: Any) -> str:
     return ""
 
 
-def missing(content: dict[str, Any], body: dict[str, Any]) -> list[str]:
-    """What a document lacks of what the template's version asks for, in words for people: required
-    sections and fields that are empty, numbers out of range, choices that are none. In its order.
+def objections(content: dict[str, Any], body: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a document says that the template's version does not allow: numbers out of their range,
+    choices that are none. The section's key, and words for people, in the template's order.
     """
     written = {section["key"]: section for section in content.get("sections", [])}
-    lacks: list[str] = []
+    found: list[tuple[str, str]] = []
     for section in body["sections"]:
-        found = written.get(section["key"], {"html": "", "fields": []})
-        values = {field["key"]: field["value"] for field in found["fields"]}
+        fields = written.get(section["key"], {}).get("fields") or []
+        values = {field["key"]: field["value"] for field in fields}
         for field in section["fields"]:
-            value = values.get(field["key"])
-            if problem := _wrong(field, value):
-                lacks.append(problem)
-            elif field["required"] and value in (None, ""):
-                lacks.append(f"“{field['label']}” is empty.")
-        if section["required"] and not plain_text(found["html"]):
-            lacks.append(f"“{section['title']}” is empty.")
-    return lacks
+            if problem := _wrong(field, values.get(field["key"])):
+                found.append((section["key"], problem))
+    return found
 
 
 def _known(raw: Any, known: set[str], what: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reports.errors import BadContent
 from reports.templating import source
-from reports.templating.body import clean_body, missing
+from reports.templating.body import clean_body, objections
 from reports.templating.loading import read_folder
 from tests.reports.factories_templates import BODY
 
@@ -79,50 +79,24 @@ def test_script_in_every_field_of_a_template() -> None:
     assert "\u202e" not in json.dumps(body, ensure_ascii=False)
 
 
-def test_missing_says_what_is_empty_out_of_range_or_no_choice() -> None:
+def test_objections_say_what_is_out_of_range_or_no_choice() -> None:
     body = clean_body(BODY)
-    content = {
-        "sections": [
-            {
-                "key": "findings",
-                "html": "<p></p>",
-                "fields": [
-                    {"key": "size", "value": 301},
-                    {"key": "lobe", "value": "middle"},
-                ],
-            },
-            {"key": "impression", "html": "<p>Text.</p>", "fields": []},
-        ]
-    }
-    assert missing(content, body) == [
-        "“Size” is more than 300 mm.",
-        "“Lobe” is none of its choices.",
-        "“Findings” is empty.",
+    fields = [{"key": "size", "value": 301}, {"key": "lobe", "value": "middle"}]
+    content = {"sections": [{"key": "findings", "html": "<p></p>", "fields": fields}]}
+    assert objections(content, body) == [
+        ("findings", "“Size” is more than 300 mm."),
+        ("findings", "“Lobe” is none of its choices."),
     ]
-    content["sections"][0] = {
-        "key": "findings",
-        "html": "<p>Text.</p>",
-        "fields": [{"key": "size", "value": None}, {"key": "lobe", "value": None}],
-    }
-    assert missing(content, body) == ["“Size” is empty."]
-    content["sections"][0]["fields"][0]["value"] = 12
-    assert missing(content, body) == []
-    assert missing({"sections": []}, body) == [
-        "“Size” is empty.",
-        "“Findings” is empty.",
-        "“Impression” is empty.",
-    ]
+    fields[0]["value"], fields[1]["value"] = 12, None
+    assert objections(content, body) == []
+    assert objections({"sections": []}, body) == []
 
 
 def test_zero_is_a_value() -> None:
-    body = clean_body(changed("sections", 1, "fields", 0, "minimum", to=0))
-    content = {
-        "sections": [
-            {"key": "findings", "html": "<p>x</p>", "fields": [{"key": "size", "value": 0}]},
-            {"key": "impression", "html": "<p>x</p>", "fields": []},
-        ]
-    }
-    assert missing(content, body) == []
+    body = clean_body(changed("sections", 1, "fields", 0, "minimum", to=1))
+    fields = [{"key": "size", "value": 0}]
+    content = {"sections": [{"key": "findings", "html": "<p>x</p>", "fields": fields}]}
+    assert objections(content, body) == [("findings", "“Size” is less than 1 mm.")]
     assert source.read(source.write(body)) == body
 
 

@@ -14,7 +14,10 @@ from reports.document import GENESIS, chain_hash, content_hash
 from reports.errors import NotAllowed, Refused, Stale
 from reports.models import Report, ReportState, ReportVersion, VersionKind
 from reports.signing import services, versions
+from reports.signing.examination import Unanswered
 from studies.models import ReadingState, Study
+from tests.reports.factories_templates import template
+from tests.reports.signing.conftest import written
 
 
 def test_a_final_report_is_frozen_hashed_and_chained(
@@ -57,6 +60,25 @@ def test_a_signed_report_is_not_signed_again(draft: Report, radiologist: User) -
     with pytest.raises(Refused, match="addendum"):
         services.sign(draft.pk, radiologist, kind="final", revision=2)
     assert ReportVersion.objects.count() == 1
+
+
+def test_a_value_out_of_the_templates_range_is_answered_before(
+    study: Study, radiologist: User, draft_of: Callable[..., Report]
+) -> None:
+    made = template(name="Chest")
+    content = written()
+    content["template"] = {"id": made.pk, "version": 1, "name": made.name}
+    findings = next(one for one in content["sections"] if one["key"] == "findings")
+    field = {"key": "size", "label": "Size", "kind": "number", "unit": "mm", "value": 350}
+    findings["fields"] = [field]
+    draft = draft_of(study, radiologist, content)
+    with pytest.raises(Unanswered) as caught:
+        services.sign(draft.pk, radiologist, kind="final", revision=1)
+    (finding,) = caught.value.detail["findings"]
+    assert (finding["code"], finding["words"]) == ("out-of-range", "“Size” is more than 300 mm.")
+    answers = {finding["key"]: "measured twice"}
+    version = services.sign(draft.pk, radiologist, kind="final", revision=1, answers=answers)
+    assert version.kind == VersionKind.FINAL
 
 
 def test_a_stale_revision_signs_nothing(draft: Report, radiologist: User) -> None:
