@@ -21,6 +21,7 @@ from benchmarks import (
     qido,
     rendered,
     report_search,
+    reporting,
     retrieval,
     stow,
     uploads,
@@ -103,6 +104,10 @@ def measure_report_search(bench: Bench) -> Found:
     return report_search.measure(bench.folder / "reports")
 
 
+def measure_reporting(bench: Bench) -> Found:
+    return reporting.measure(bench.stack, bench.token, bench.cookie, bench.folder / "reporting")
+
+
 def measure_worklist(bench: Bench) -> Found:
     return worklist.measure(bench.stack, bench.cookie, bench.slug)
 
@@ -124,6 +129,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "stow": (measure_stow, stow.table_rows),
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
+    "reporting": (measure_reporting, reporting.table_rows),
     "report_search": (measure_report_search, report_search.table_rows),
     "agents": (
         measure_agents,
