@@ -8,14 +8,18 @@ from studies.api_schema import SchemaView
 from studies.views import (
     arrival,
     corrections,
+    export,
     marks,
     order_api,
+    patient,
     quarantine,
     reading,
     reading_api,
     safety,
+    saved,
     send_api,
     sends,
+    together,
     viewer,
     worklist,
 )
@@ -25,6 +29,10 @@ urlpatterns = [
     path("", worklist.worklist, name="worklist"),
     path("worklist/table/", worklist.table, name="worklist-table"),
     path("worklist/row/<int:pk>/", worklist.row, name="worklist-row"),
+    path("worklist/export/", export.export, name="worklist-export"),
+    path("worklist/saved/", saved.save, name="worklist-filter-save"),
+    path("worklist/saved/<int:pk>/remove/", saved.remove, name="worklist-filter-remove"),
+    path("patients/<int:pk>/", patient.patient, name="patient"),
     path("studies/<int:pk>/view/", viewer.view_study, name="view-study"),
     path("studies/<int:pk>/send/", sends.dialog, name="send-dialog"),
     path("sends/", sends.sends, name="sends"),
@@ -43,6 +51,7 @@ urlpatterns = [
     path("studies/<int:pk>/notes/", reading.notes_dialog, name="notes-dialog"),
     path("studies/<int:pk>/lost/", reading.lost, name="reading-lost"),
     path("api/studies/next-unread/", reading_api.NextUnreadView.as_view(), name="api-next-unread"),
+    path("api/studies/together/", together.TogetherView.as_view(), name="api-together"),
     path("api/studies/<int:pk>/claim/", reading_api.ClaimView.as_view(), name="api-claim"),
     path(
         "api/studies/<int:pk>/take-over/", reading_api.TakeOverView.as_view(), name="api-take-over"

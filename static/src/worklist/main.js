@@ -1,6 +1,8 @@
 import "../app/htmx.js";
 import { watchAges } from "./age.js";
+import { watchChosen } from "./chosen.js";
 import { watchComplete } from "./complete.js";
+import { watchExport } from "./export.js";
 import { showState, watchFilters } from "./filters.js";
 import { keepTabStop, select, watchKeys } from "./keys.js";
 import * as list from "./list.js";
@@ -27,7 +29,7 @@ function watchClicks() {
       }
       select(row);
       const link = row.querySelector("a[href]");
-      if (event.target.closest("a, button") || String(getSelection())) return;
+      if (event.target.closest("a, button, input") || String(getSelection())) return;
       if (event.ctrlKey || event.metaKey) open(link.href, "_blank", "noopener");
       else location.assign(link.href);
     },
@@ -67,12 +69,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 whenReplaced(replaced);
 
+watchChosen();
 watchClicks();
 watchKeys();
 watchFilters();
 watchRequests();
 watchComplete({ changed });
 watchReading({ changed });
+watchExport();
 watchScanners();
 watchPointer();
 watchAges(() => clockOffset);
