@@ -2,6 +2,7 @@
 import { toast } from "../app/toasts.js";
 import { choose, chooseAll, chooseNone } from "./chosen.js";
 import * as list from "./list.js";
+import { togglePreview } from "./preview.js";
 import { openNotes, readNext } from "./reading.js";
 
 const current = () => document.querySelector("tr.is-current");
@@ -98,6 +99,7 @@ const KEYS = {
   c: complete,
   x: () => choose(current()),
   a: chooseAll,
+  p: togglePreview,
   s: savedMenu,
   t: notes,
   n: () => list.refresh(),
