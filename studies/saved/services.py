@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from pacs import audit
@@ -54,28 +54,38 @@ def save(
         raise NotSaved("Too many sites and modalities are chosen for one saved filter.")
     if site_id is not None and not works(who, site_id):
         raise NotSaved("You do not work at this site.")
-    with transaction.atomic():
-        same = SavedFilter.objects.filter(name=name, site=site_id)
-        if site_id is None:
-            same = same.filter(owner=who.user_id)
-        found = same.select_for_update().first()
-        if found is not None and not may_remove(who, found):
-            raise NotSaved(f"The site has a filter “{name}” of somebody else. Take another name.")
-        if found is None and filters_of(who).filter(owner=who.user_id).count() >= MOST:
-            raise NotSaved(f"You have {MOST} saved filters. Remove one first.")
-        if found is None:
-            found, _ = SavedFilter.objects.get_or_create(
-                name=name,
-                site_id=site_id,
-                owner_id=who.user_id,
-                defaults={"query": query},
+    try:
+        with transaction.atomic():
+            found = _written(who, name=name, query=query, site_id=site_id)
+            audit.record(
+                "worklist.filter.saved",
+                actor=user,
+                site=site_id,
+                detail={"filter": found.pk},
+                **origin,
             )
-        if found.query != query:
-            found.query = query
-            found.save(update_fields=["query"])
-        audit.record(
-            "worklist.filter.saved", actor=user, site=site_id, detail={"filter": found.pk}, **origin
+    except IntegrityError as error:
+        raise NotSaved("Somebody saved a filter of this name just now. Look again.") from error
+    return found
+
+
+def _written(who: Principal, *, name: str, query: str, site_id: int | None) -> SavedFilter:
+    same = SavedFilter.objects.filter(name=name).select_for_update()
+    if site_id is None:
+        found = same.filter(site=None, owner=who.user_id).first()
+    else:
+        found = same.filter(site=site_id).first()
+    if found is None:
+        if SavedFilter.objects.filter(owner=who.user_id).count() >= MOST:
+            raise NotSaved(f"You have {MOST} saved filters. Remove one first.")
+        return SavedFilter.objects.create(
+            name=name, query=query, site_id=site_id, owner_id=who.user_id
         )
+    if not may_remove(who, found):
+        raise NotSaved(f"The site has a filter “{name}” of somebody else. Take another name.")
+    if found.query != query:
+        found.query = query
+        found.save(update_fields=["query"])
     return found
 
 

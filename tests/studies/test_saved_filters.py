@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pacs.audit.models import AuditEvent
+from studies.saved import services
 from studies.saved.models import SavedFilter
 
 HTMX = {"HX-Request": "true"}
@@ -111,3 +112,13 @@ def test_markup_is_only_text(logged_in: Any, radiologist: Any) -> None:
     text = save(logged_in(radiologist), "<b onclick=x>").content.decode()
     assert "<b onclick" not in text
     assert "&lt;b onclick" in text
+
+
+def test_at_most_so_many(logged_in: Any, radiologist: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(services, "MOST", 2)
+    client = logged_in(radiologist)
+    for name in ("a", "b"):
+        save(client, name)
+    assert "You have 2 saved filters" in save(client, "c").content.decode()
+    assert "Saved as" in save(client, "b", modality="CT").content.decode()
+    assert SavedFilter.objects.count() == 2
