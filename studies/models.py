@@ -540,4 +540,5 @@ from studies.backup.models import (  # noqa: E402, F401
 from studies.corrections.models import Correction, ReceivedAs, RejectedStudy  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
+from studies.saved.models import SavedFilter  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

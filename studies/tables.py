@@ -25,6 +25,7 @@ DEFAULT_SORT = "priority"
 
 COLUMNS = (
     "site_id",
+    "patient_ref_id",
     "patient_name",
     "patient_name_ideographic",
     "patient_id",

@@ -54,6 +54,19 @@ def radiologists(site: Site | int) -> QuerySet[User]:
     )
 
 
+def assignable_by(who: Principal) -> list[User]:
+    """Whom the person may give studies to somewhere: administrators all, a radiologist herself."""
+    roles = {"memberships__role": READER}
+    if not who.is_superuser:
+        managed = [site for site in who.whole_sites if manages(who, site)]
+        if not managed:
+            read = any(reads(who, site) for site in who.whole_sites)
+            return list(User.objects.filter(pk=who.user_id)) if read else []
+        roles["memberships__site__in"] = managed  # type: ignore[assignment]
+    found = User.objects.filter(is_active=True, **roles).distinct()
+    return list(found.order_by("last_name", "first_name", "username"))
+
+
 @dataclass(frozen=True)
 class Rights:
     """What a person may do about reading, by site: for a page of rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from studies.reading.assignment import assign
 from studies.reading.claims import claim, release, seen, take_over
+from studies.reading.need import set_needed
 from studies.reading.notes import add as add_note
 from studies.reading.people import rights_of
 from studies.reading.queue import next_unread
@@ -20,6 +21,7 @@ __all__ = [
     "release",
     "rights_of",
     "seen",
+    "set_needed",
     "set_priority",
     "take_over",
 ]

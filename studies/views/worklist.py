@@ -24,7 +24,9 @@ from pacs.audit import record_read
 from pacs.events.models import SiteSequence
 from studies.filters import WorklistFilter
 from studies.models import Study
+from studies.reading import people
 from studies.reading.people import rights_of
+from studies.saved.menu import menu_of
 from studies.services.arrival import judged_sites
 from studies.tables import WorklistTable, page_of, sort_of, with_work, worklist_page
 from studies.templatetags.chrome import unread_stat
@@ -134,7 +136,14 @@ def worklist(request: HttpRequest) -> HttpResponse:
     """The page. Opens on unread work of all dates, STAT first, then the longest waiting."""
     wanted = asked(request)
     record_read("worklist.opened", request=request)
-    return render(request, "studies/worklist.html", listing(request, wanted))
+    return page_of_list(request, wanted, listing(request, wanted))
+
+
+def page_of_list(request: HttpRequest, wanted: Asked, context: dict[str, Any]) -> HttpResponse:
+    """The whole page, with what stands around the list."""
+    context |= menu_of(wanted.principal, wanted.sites)
+    context["assignees"] = people.assignable_by(wanted.principal)
+    return render(request, "studies/worklist.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -150,7 +159,7 @@ def table(request: HttpRequest) -> HttpResponse:
             detail={"words": len(wanted.filters.words), "found": context["page"].count},
         )
     if "HX-Request" not in request.headers:
-        return render(request, "studies/worklist.html", context)
+        return page_of_list(request, wanted, context)
     context |= {"swap": True, "unread_stat": unread_stat(wanted.principal)}
     response = render(request, "studies/_list.html", context)
     if "X-Background" not in request.headers:

@@ -1,6 +1,8 @@
 /** The keyboard: rows, search, pages, help. */
 import { toast } from "../app/toasts.js";
+import { choose, chooseAll, chooseNone } from "./chosen.js";
 import * as list from "./list.js";
+import { togglePreview } from "./preview.js";
 import { openNotes, readNext } from "./reading.js";
 
 const current = () => document.querySelector("tr.is-current");
@@ -78,6 +80,13 @@ function notes() {
 const press = (selector) => document.querySelector(selector)?.click();
 const help = () => list.element("keys").showModal();
 
+/** Opens the menu of saved filters at its first entry. */
+function savedMenu() {
+  const menu = list.element("saved");
+  menu.open = true;
+  menu.querySelector("a, input:not([type=hidden])").focus();
+}
+
 const KEYS = {
   j: () => step(1),
   ArrowDown: () => step(1),
@@ -88,6 +97,10 @@ const KEYS = {
   "/": toSearch,
   r: nextUnread,
   c: complete,
+  x: () => choose(current()),
+  a: chooseAll,
+  p: togglePreview,
+  s: savedMenu,
   t: notes,
   n: () => list.refresh(),
   "[": () => press("#list-foot a[rel=prev]"),
@@ -120,10 +133,11 @@ export function watchKeys() {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.target === list.element("search")) return void inSearch(event);
-    if (event.target.closest("input, select, textarea, details[open]")) return;
+    if (event.target.closest("input:not([data-choose]), select, textarea, details[open]")) return;
     if (event.key === "Enter" && current() && !event.target.closest("a, button, summary")) {
       return void location.assign(link(current()).href);
     }
+    if (event.key === "Escape" && chooseNone()) return void event.preventDefault();
     const act = KEYS[event.key];
     if (!act) return;
     event.preventDefault();

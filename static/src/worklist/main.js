@@ -1,10 +1,13 @@
 import "../app/htmx.js";
 import { watchAges } from "./age.js";
+import { watchChosen } from "./chosen.js";
 import { watchComplete } from "./complete.js";
+import { watchExport } from "./export.js";
 import { showState, watchFilters } from "./filters.js";
 import { keepTabStop, select, watchKeys } from "./keys.js";
 import * as list from "./list.js";
 import { changed, listRendered, watchLive } from "./live.js";
+import { watchPreview } from "./preview.js";
 import { watchReading } from "./reading.js";
 import { watchRequests, whenReplaced } from "./requests.js";
 import { watchScanners } from "./scanner.js";
@@ -27,7 +30,7 @@ function watchClicks() {
       }
       select(row);
       const link = row.querySelector("a[href]");
-      if (event.target.closest("a, button") || String(getSelection())) return;
+      if (event.target.closest("a, button, input") || String(getSelection())) return;
       if (event.ctrlKey || event.metaKey) open(link.href, "_blank", "noopener");
       else location.assign(link.href);
     },
@@ -67,12 +70,15 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 whenReplaced(replaced);
 
+watchChosen();
 watchClicks();
 watchKeys();
 watchFilters();
 watchRequests();
 watchComplete({ changed });
 watchReading({ changed });
+watchExport();
+watchPreview();
 watchScanners();
 watchPointer();
 watchAges(() => clockOffset);

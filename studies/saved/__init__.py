@@ -1,0 +1,1 @@
+"""Filters of the worklist that were given a name."""
