@@ -176,14 +176,17 @@ def set_mark(value: str) -> None:
 # Writing
 
 
-def revisions(ids: Collection[Id]) -> dict[Id, int]:
-    """The revisions that are there. To be asked before the documents are read from the table."""
-    return {key: found["revision"] for key, found in _fields(ids, "revision").items()}
+def revisions(ids: Collection[Id]) -> dict[Id, Any]:
+    """The revisions that are there. To be asked before the documents are read from the table.
+
+    A record that somebody else wrote may have another value than a number, or None.
+    """
+    return {key: found.get("revision") for key, found in _fields(ids, "revision").items()}
 
 
 def digests(ids: Collection[Id]) -> dict[Id, str]:
     """The digests that are there."""
-    return {key: found["digest"] for key, found in _fields(ids, "digest").items()}
+    return {key: found.get("digest", "") for key, found in _fields(ids, "digest").items()}
 
 
 def _fields(ids: Collection[Id], name: str) -> dict[Id, dict[str, Any]]:
@@ -196,15 +199,15 @@ def _fields(ids: Collection[Id], name: str) -> dict[Id, dict[str, Any]]:
     return found
 
 
-def replace_many(documents: Sequence[Stored], seen: Mapping[Id, int]) -> Written:
-    """Write documents over those whose revision is still the one in `seen`; 0 or absent: none."""
+def replace_many(documents: Sequence[Stored], seen: Mapping[Id, Any]) -> Written:
+    """Write documents over those whose revision is still the one in `seen`; absent: none."""
     written = Written(set(), set(), {})
     writes: list[pymongo.ReplaceOne[Any]] = []
     ids: list[Id] = []
     for document in documents:
         revision = seen.get(document.id, 0)
         try:
-            raw = encode(_record(document, revision + 1))
+            raw = encode(_record(document, revision + 1 if isinstance(revision, int) else 1))
         except (BSONError, OverflowError, UnicodeError, DocumentTooLarge):
             written.refused[document.id] = "Has values that MongoDB cannot hold"
             continue

@@ -6,45 +6,103 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_reading'),
-        ('studies', '0010_corrections'),
+        ("accounts", "0002_reading"),
+        ("studies", "0010_corrections"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DocumentMirror',
+            name="DocumentMirror",
             fields=[
-                ('name', models.CharField(default='mongodb', max_length=20, primary_key=True, serialize=False)),
-                ('mark', models.CharField(blank=True, help_text='Also kept there: another one is another server', max_length=32)),
-                ('compared_up_to', models.BigIntegerField(default=0, help_text='Documents up to this id were compared in this round')),
-                ('ready_at', models.DateTimeField(help_text='When a first round ended: reads go there only after it', null=True)),
-                ('failures', models.PositiveIntegerField(default=0)),
-                ('paused_until', models.DateTimeField(null=True)),
-                ('last_error', models.CharField(blank=True, max_length=200)),
-                ('last_success_at', models.DateTimeField(null=True)),
-                ('last_failure_at', models.DateTimeField(null=True)),
-                ('told_at', models.DateTimeField(help_text='When this failure was mailed', null=True)),
-                ('sync_up_to', models.BigIntegerField(default=0, help_text='Where sync_documents --to mongodb stands')),
-                ('sync_up_to_id', models.CharField(blank=True, help_text='Where sync_documents --to table stands', max_length=90)),
+                (
+                    "name",
+                    models.CharField(
+                        default="mongodb", max_length=20, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "mark",
+                    models.CharField(
+                        blank=True,
+                        help_text="Also kept there: another one is another server",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "compared_up_to",
+                    models.BigIntegerField(
+                        default=0, help_text="Documents up to this id were compared in this round"
+                    ),
+                ),
+                (
+                    "ready_at",
+                    models.DateTimeField(
+                        help_text="When a first round ended: reads go there only after it",
+                        null=True,
+                    ),
+                ),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("paused_until", models.DateTimeField(null=True)),
+                ("last_error", models.CharField(blank=True, max_length=200)),
+                ("last_success_at", models.DateTimeField(null=True)),
+                ("last_failure_at", models.DateTimeField(null=True)),
+                (
+                    "told_at",
+                    models.DateTimeField(help_text="When this failure was mailed", null=True),
+                ),
+                (
+                    "sync_up_to",
+                    models.BigIntegerField(
+                        default=0, help_text="Where sync_documents --to mongodb stands"
+                    ),
+                ),
+                (
+                    "sync_up_to_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="Where sync_documents --to table stands",
+                        max_length=90,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DocumentChange',
+            name="DocumentChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sop_instance_uid', models.CharField(max_length=64)),
-                ('study_instance_uid', models.CharField(max_length=64)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('lease_token', models.BigIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('site', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.site')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sop_instance_uid", models.CharField(max_length=64)),
+                ("study_instance_uid", models.CharField(max_length=64)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("lease_token", models.BigIntegerField(default=0)),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(default=django.utils.timezone.now, null=True),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "site",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.site",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['next_attempt_at', 'id'], name='document_change_due'), models.Index(fields=['site', 'sop_instance_uid'], name='document_change_image'), models.Index(fields=['site', 'study_instance_uid'], name='document_change_study')],
+                "indexes": [
+                    models.Index(fields=["next_attempt_at", "id"], name="document_change_due"),
+                    models.Index(fields=["site", "sop_instance_uid"], name="document_change_image"),
+                    models.Index(
+                        fields=["site", "study_instance_uid"], name="document_change_study"
+                    ),
+                ],
             },
         ),
     ]
