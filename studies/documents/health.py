@@ -80,14 +80,15 @@ def broke(error: DocumentsDown) -> None:
         else pause_after(found.failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
     )
     now = timezone.now()
+    is_first = rows().filter(failures=0).update(failures=1)
     rows().update(
-        failures=F("failures") + 1,
+        failures=F("failures") + (0 if is_first else 1),
         paused_until=now + pause,
         last_error=str(error)[:200],
         last_failure_at=now,
     )
     log.error("documents are not delivered", reason=str(error))
-    if found.failures == 0:
+    if is_first:
         audit.record("documents.down", outcome="failed", detail={"refused": error.refused})
 
 

@@ -38,7 +38,8 @@ from studies.documents.document import Key, TagQuery, compact, has
 from studies.documents.errors import DocumentsDown
 
 AT_ONCE = 500
-READ_SECONDS, WRITE_SECONDS = 5.0, 60.0
+READ_SECONDS, LOOK_SECONDS, WRITE_SECONDS = 5.0, 15.0, 60.0
+"""What is waited for by a person, by a worker before it writes, and for a batch to be on disk."""
 MAX_BYTES = 15 * 2**20
 """MongoDB takes 16 MiB."""
 DUPLICATE_KEY = 11000
@@ -192,7 +193,7 @@ def digests(ids: Collection[Id]) -> dict[Id, str]:
 def _fields(ids: Collection[Id], name: str) -> dict[Id, dict[str, Any]]:
     wanted = [text_id(one) for one in ids]
     found: dict[Id, dict[str, Any]] = {}
-    with _asking(WRITE_SECONDS):
+    with _asking(LOOK_SECONDS):
         for start in range(0, len(wanted), AT_ONCE):
             some = {"_id": {"$in": wanted[start : start + AT_ONCE]}}
             found |= {_id(one["_id"]): one for one in _documents().find(some, {name: 1})}

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from studies.documents import delivery, health, outbox, sync
+from studies.documents import delivery, health, mongo, outbox, sync
 from studies.documents.errors import DocumentsDown
 from studies.documents.models import DocumentChange
 
@@ -34,6 +34,7 @@ class Command(BaseCommand):
             health.rows().update(sync_up_to=0, sync_up_to_id="")
         walk = sync.to_mongodb if options["to"] == "mongodb" else sync.to_table
         try:
+            mongo.mark()
             if not dry:
                 health.rows().update(paused_until=None)
                 delivery.watch()
