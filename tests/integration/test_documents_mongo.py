@@ -444,6 +444,12 @@ class TestCorrections:
                 assert one["00100020"]["Value"] == [patient]
             path = f"{root}/series/{UID}.1.1/instances/{UID}.1.1.1/metadata"
             assert dicomweb.get(path).json[0]["00100020"]["Value"] == [patient]
+            key, tag = (site.pk, f"{UID}.1"), ("00100010",)
+            for asked in ("DOE^Jane", "MÜLLER^Jürgen"):
+                found = documents.search({tag: Matcher("PN", asked)}, 9, among={key})
+                assert found == ({key} if asked == name else set())
+            first = documents.first_of_each([key])[key]
+            assert first["00100020"]["Value"] == [patient]
             query = f"/dicom-web/studies?PatientID={patient}&KVP=120&includefield=all"
             assert f"{UID}.1" in [one["0020000D"]["Value"][0] for one in dicomweb.get(query).json]
 
@@ -487,6 +493,22 @@ class TestCorrections:
         assert where() == [1, 2]
         assert collection.count_documents({"study": f"{UID}.2"}) == 2
         both_alike(collection)
+
+
+    def test_the_first_image_moves_away(self, home: str, collection: Any, site: Any) -> None:
+        """Its old study does not answer with it, not even before MongoDB knows."""
+        for uid in ("1.1.1.1", "1.1.1.2"):
+            documents.replace_many(
+                [document(site, uid, {"00080018": {"vr": "UI", "Value": [uid]}})]
+            )
+        deliver_all()
+        documents.move(site.pk, ["1.1.1.1"], "1.7")
+        for _ in range(2):
+            for study, uid in (("1.1", "1.1.1.2"), ("1.7", "1.1.1.1")):
+                key = (site.pk, study)
+                (found,) = documents.first_of_each([key]).values()
+                assert found["00080018"]["Value"] == [uid]
+            deliver_all()
 
 
 def _study(number: int) -> Study:
