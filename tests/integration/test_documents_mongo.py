@@ -494,7 +494,6 @@ class TestCorrections:
         assert collection.count_documents({"study": f"{UID}.2"}) == 2
         both_alike(collection)
 
-
     def test_the_first_image_moves_away(self, home: str, collection: Any, site: Any) -> None:
         """Its old study does not answer with it, not even before MongoDB knows."""
         for uid in ("1.1.1.1", "1.1.1.2"):

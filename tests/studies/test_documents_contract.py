@@ -20,15 +20,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BODY = {
     "00080018": {"vr": "UI", "Value": ["1.1"]},
-    "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Müller^Jörg", "Ideographic": "王^小东"}]},
-    "00180060": {"vr": "DS", "Value": [100.5, None, -3, 1e-7]},
-    "00189004": {"vr": "CS"},
     "00081032": {
         "vr": "SQ",
         "Value": [{}, {"00080100": {"vr": "SH", "Value": ["$where", "a.b"]}}],
     },
-    "00280010": {"vr": "US", "Value": [512]},
+    "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Müller^Jörg", "Ideographic": "王^小东"}]},
+    "00180060": {"vr": "DS", "Value": [100.5, None, -3, 1e-7]},
+    "00189004": {"vr": "CS"},
     "00189999": {"vr": "UV", "Value": [9007199254740993]},
+    "00280010": {"vr": "US", "Value": [512]},
     "7FE00010": {"vr": "OW", "BulkDataURI": "x"},
 }
 
