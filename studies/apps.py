@@ -9,12 +9,15 @@ class StudiesConfig(AppConfig):
     verbose_name = "Studies"
 
     def ready(self) -> None:
+        from pacs.health import parts
         from studies import archive, searchindex
         from studies.backup import restore
+        from studies.documents import health as documents_health
         from studies.reading import notices
 
         notices.connect()
         archive.fetch_missing_with(restore.fetch)
+        parts.add("documents", documents_health.words)
         post_migrate.connect(
             searchindex.after_migrate, sender=self, dispatch_uid="studies.searchindex"
         )

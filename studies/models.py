@@ -538,6 +538,7 @@ from studies.backup.models import (  # noqa: E402, F401
     DatabaseBackup,
 )
 from studies.corrections.models import Correction, ReceivedAs, RejectedStudy  # noqa: E402, F401
+from studies.documents.models import DocumentChange, DocumentMirror  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
 from studies.saved.models import SavedFilter  # noqa: E402, F401

@@ -13,6 +13,8 @@ from studies import documents
 from studies.backup import database, engine, enrolment, health, target, verify
 from studies.backup.errors import NotEscrowed
 from studies.dicom.pixels.client import PixelError
+from studies.documents import delivery
+from studies.documents import health as documents_health
 from studies.errors import PermanentError, RetriableError
 from studies.models import OrthancServer, Series
 from studies.orders import matching
@@ -145,3 +147,25 @@ def backup_check() -> None:
     """Both copies of the files that were looked at longest ago, read back and compared."""
     if target.is_configured() and not health.is_paused():
         verify.verify(verify.sample(SAMPLE))
+
+
+@shared_task(name="studies.documents", ignore_result=True)
+def deliver_documents() -> None:
+    """A slice of delivering documents to MongoDB; enqueues the next where there is more."""
+    if delivery.run():
+        deliver_documents.delay()
+
+
+@shared_task(name="studies.documents_sweep", ignore_result=True)
+def documents_sweep() -> None:
+    """Changes that are due: lost tasks end here. Also what MongoDB should have and has not."""
+    delivery.watch()
+    documents_health.tell()
+    if delivery.is_due():
+        deliver_documents.apply_async(expires=timezone.now() + timedelta(seconds=10))
+
+
+@shared_task(name="studies.documents_check", ignore_result=True)
+def documents_check() -> None:
+    """The next documents of the table compared with what MongoDB has."""
+    delivery.watch(check=True)

@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from pacs.settings.backup import backup_storage
+from pacs.settings.documents import mongodb
 from pacs.settings.env import envbool, envint, envlist, envorigins, envstr
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -175,6 +176,8 @@ BACKUP_KEYS = envlist("PACS_BACKUP_KEYS")
 BACKUP_THREADS = envint("PACS_BACKUP_THREADS", 24, 1)
 BACKUP_BYTES_PER_SECOND = envint("PACS_BACKUP_BYTES_PER_SECOND", 0)
 BACKUP_DATABASE_MINUTES = envint("PACS_BACKUP_DATABASE_MINUTES", 15, 1)
+# Metadata documents go to MongoDB, too, and are read there. Empty: to the database's table alone.
+MONGODB_URL = mongodb(envstr("MONGODB_URL"))
 CACHE_DIR = DATA_DIR / "cache"
 FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
 PIXEL_WORKERS = envint("PACS_PIXEL_WORKERS", min(os.cpu_count() or 1, 4), 1)
@@ -200,6 +203,9 @@ CELERY_TASK_ROUTES = {
     "studies.deliver": {"queue": "deliver"},
     "studies.backup": {"queue": "backup"},
     "studies.backup_database": {"queue": "backup"},
+    "studies.documents": {"queue": "deliver"},
+    "studies.documents_sweep": {"queue": "deliver"},
+    "studies.documents_check": {"queue": "deliver"},
     "reports.deliver": {"queue": "deliver"},
     "reports.critical_tell": {"queue": "deliver"},
 }
@@ -252,6 +258,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "backup-check": {
         "task": "studies.backup_check",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
+    "documents-sweep": {
+        "task": "studies.documents_sweep",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "documents-check": {
+        "task": "studies.documents_check",
         "schedule": timedelta(minutes=10),
         "options": {"expires": 600},
     },

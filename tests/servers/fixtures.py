@@ -11,6 +11,7 @@ from pydicom import dcmread
 
 from studies.demo import synth
 from tests.servers.cups import CupsSystem
+from tests.servers.mongo import MongoServer
 from tests.servers.portal import Portal
 from tests.servers.ports import free_port
 from tests.servers.stack import Stack
@@ -37,6 +38,13 @@ def cups() -> Iterator[CupsSystem]:
     """A private print system; each test that prints adds a printer of its own or shares one."""
     with CupsSystem() as system:
         yield system
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """A server that speaks MongoDB's protocol; a test that kills it starts it again."""
+    with MongoServer(tmp_path_factory.mktemp("mongo")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,28 +1,23 @@
-"""Metadata documents: DICOM JSON (PS3.18 F) of each instance, and series-wide caches of them.
+"""The JSON table beside the index: the home of every document.
 
-The default home is a table beside the index; the functions below are all that others use. They give
-documents as they are corrected: `body` is what the file says, `overlay` what was corrected of it.
+`body` is what the file says, `overlay` what was corrected of it. What changes here is noted in the
+outbox in the same transaction, where there is a MongoDB to tell.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
-from django.conf import settings
 from django.db.models import F, Func, JSONField, Min, Q, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
 from pacs import statements
-from studies import cachefiles
-from studies.dicom.overlay import Overlay, merged, of_document
-from studies.models import MetadataDocument, Series
+from studies.dicom.overlay import Overlay, merged
+from studies.documents import outbox
+from studies.documents.document import Document, Key, TagQuery, has, overlay_text, text_of
+from studies.models import MetadataDocument
 
-SUFFIX = ".json.gz"
 COLUMNS = (
     "site_id",
     "sop_instance_uid",
@@ -37,25 +32,12 @@ REPLACE = "ON CONFLICT (site_id, sop_instance_uid) DO UPDATE SET " + ", ".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An instance's document on its way in; `body` is JSON text."""
-
-    site_id: int
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    instance_number: int | None
-    body: str
-    overlay: str | None = None
-    """JSON text of what `studies.dicom.overlay.of_document` gives."""
-
-
 def replace_many(documents: Iterable[Document]) -> None:
     """Write documents, replacing those of the same site and SOP Instance UID."""
     rows = [[getattr(document, name) for name in COLUMNS] for document in documents]
     if rows:
         statements.insert(MetadataDocument, COLUMNS, rows, REPLACE)
+        outbox.note([tuple(row[:3]) for row in rows])
 
 
 def get_many(site_id: int, uids: Iterable[str]) -> dict[str, Any]:
@@ -64,109 +46,86 @@ def get_many(site_id: int, uids: Iterable[str]) -> dict[str, Any]:
     return {row.sop_instance_uid: merged(row.body, row.overlay) for row in rows}
 
 
-def instance_json(site_id: int, sop_instance_uid: str) -> bytes | None:
-    """One instance's document as a JSON array of one, or None."""
+def text_of_instance(site_id: int, sop_instance_uid: str) -> str | None:
+    """One instance's document as text, or None."""
     found = (
         MetadataDocument.objects.filter(site_id=site_id, sop_instance_uid=sop_instance_uid)
         .annotate(text=Cast("body", TextField()))
         .values_list("text", "overlay")
         .first()
     )
-    return None if found is None else f"[{_text(*found)}]".encode()
+    return None if found is None else text_of(*found)
 
 
-def _text(body: str, overlay: Any) -> str:
-    """A document as text, corrected."""
-    if not overlay:
-        return body
-    return json.dumps(merged(json.loads(body), overlay), ensure_ascii=False, separators=(",", ":"))
+def _of_series(site_id: int, study_uid: str, series_uid: str) -> Any:
+    return MetadataDocument.objects.filter(
+        site_id=site_id, study_instance_uid=study_uid, series_instance_uid=series_uid
+    ).order_by()
 
 
-def _cache_folder(series_id: int) -> Path:
-    return Path(settings.CACHE_DIR) / "metadata" / str(series_id)
-
-
-def _build(series: Series) -> bytes:
-    texts = (
-        MetadataDocument.objects.filter(
-            site_id=series.study.site_id,
-            study_instance_uid=series.study.study_instance_uid,
-            series_instance_uid=series.series_instance_uid,
-        )
-        .order_by("instance_number", "id")
+def texts_of_series(site_id: int, study_uid: str, series_uid: str) -> list[str]:
+    """The documents of a series as texts, by InstanceNumber and then as they came."""
+    rows = (
+        _of_series(site_id, study_uid, series_uid)
+        .order_by(F("instance_number").asc(nulls_first=True), "id")
         .annotate(text=Cast("body", TextField()))
         .values_list("text", "overlay")
     )
-    return b"[" + b",".join(_text(*found).encode() for found in texts) + b"]"
+    return [text_of(*found) for found in rows]
 
 
-def series_json_gzip(series: Series) -> bytes:
-    """The gzipped JSON array of a series' documents, from the cache where it is current.
-
-    The cache's name carries the series' `metadata_version`: a file is right or absent.
-    """
-    folder, version = _cache_folder(series.pk), series.metadata_version
-    try:
-        return cachefiles.version_file(folder, version, SUFFIX).read_bytes()
-    except FileNotFoundError:
-        content = gzip.compress(_build(series), compresslevel=5, mtime=0)
-        cachefiles.keep_version(folder, version, SUFFIX, content)
-        return content
+def count_of_series(site_id: int, study_uid: str, series_uid: str) -> int:
+    """How many documents a series has."""
+    return int(_of_series(site_id, study_uid, series_uid).count())
 
 
-def series_json(series: Series) -> bytes:
-    """The JSON array of a series' documents."""
-    return gzip.decompress(series_json_gzip(series))
-
-
-def study_json(series: Iterable[Series]) -> bytes:
-    """The JSON array of all documents of these series, in their order."""
-    bodies = [body[1:-1] for one in series if (body := series_json(one)) != b"[]"]
-    return b"[" + b",".join(bodies) + b"]"
+def note_series(site_id: int, study_uid: str, series_uid: str) -> None:
+    """Have MongoDB given the documents of a series again."""
+    uids = _of_series(site_id, study_uid, series_uid).values_list("sop_instance_uid", flat=True)
+    outbox.note([(site_id, uid, study_uid) for uid in uids])
 
 
 # Corrections
 
 
-def overlay_text(body: str, overlay: Overlay | None) -> str | None:
-    """The `overlay` of a document on its way in."""
-    changed = of_document(json.loads(body), overlay) if overlay is not None else {}
-    if not changed:
-        return None
-    return json.dumps(changed, ensure_ascii=False, separators=(",", ":"))
-
-
 def lay(site_id: int, study_uid: str, series_uid: str, overlay: Overlay | None) -> None:
     """Have the documents of a series say what is corrected; None: what the files say."""
-    rows = MetadataDocument.objects.filter(
-        site_id=site_id, study_instance_uid=study_uid, series_instance_uid=series_uid
-    ).order_by()
+    rows = _of_series(site_id, study_uid, series_uid)
     if overlay is None:
-        rows.filter(overlay__isnull=False).update(overlay=None)
+        laid = rows.filter(overlay__isnull=False)
+        if outbox.is_on():
+            uids = list(laid.values_list("sop_instance_uid", flat=True))
+            outbox.note([(site_id, uid, study_uid) for uid in uids])
+        laid.update(overlay=None)
         return
     alike: dict[str | None, list[int]] = {}
     texts = rows.annotate(text=Cast("body", TextField())).values_list("id", "text")
     for pk, text in texts.iterator(2000):
         alike.setdefault(overlay_text(text, overlay), []).append(pk)
-    for laid, ids in alike.items():
+    for laid_text, ids in alike.items():
         for start in range(0, len(ids), AT_ONCE):
             some = MetadataDocument.objects.filter(id__in=ids[start : start + AT_ONCE])
-            some.update(overlay=laid)
+            some.update(overlay=laid_text)
+    if outbox.is_on():
+        note_series(site_id, study_uid, series_uid)
 
 
 def move(site_id: int, sop_uids: Collection[str], study_uid: str) -> None:
     """Have the documents of these instances belong to another study of the site."""
     wanted = list(sop_uids)
     for start in range(0, len(wanted), AT_ONCE):
-        MetadataDocument.objects.filter(
+        some = MetadataDocument.objects.filter(
             site_id=site_id, sop_instance_uid__in=wanted[start : start + AT_ONCE]
-        ).update(study_instance_uid=study_uid)
+        )
+        if outbox.is_on():
+            # MongoDB still finds them in the study that they leave.
+            left = list(some.values_list("sop_instance_uid", "study_instance_uid"))
+            outbox.note([(site_id, uid, study) for uid, old in left for study in {old, study_uid}])
+        some.update(study_instance_uid=study_uid)
 
 
-# Search. A key is (site, StudyInstanceUID) of a study, with SeriesInstanceUID of a series, with
-# SOPInstanceUID of an instance.
+# Search
 
-Key = tuple[Any, ...]
 UID_COLUMNS = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
 AT_ONCE = 500
 
@@ -185,12 +144,6 @@ class Element(Func):
         if connection.vendor == "sqlite":
             return f"JSON_EXTRACT({column}, %s)", [*parameters, f'$."{self._tag}"']
         return f"({column} -> %s)", [*parameters, self._tag]
-
-
-class Accepts(Protocol):
-    """A condition on an element of DICOM JSON."""
-
-    def accepts(self, element: Any) -> bool: ...
 
 
 def _of_keys(keys: Collection[Key]) -> Iterator[tuple[Any, tuple[str, ...]]]:
@@ -229,13 +182,15 @@ def first_of_each(keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
     return found
 
 
-def search(
-    tag_query: Mapping[tuple[str, ...], Accepts], limit: int, *, among: Collection[Key]
-) -> set[Key]:
+def count_of_keys(keys: Collection[Key]) -> int:
+    """How many documents a search among these keys looks at, or some more."""
+    return sum(rows.count() for rows, _ in _of_keys(keys))
+
+
+def search(tag_query: TagQuery, limit: int, *, among: Collection[Key]) -> set[Key]:
     """Keys of which one document matches every path of `tag_query`; at most `limit` of them.
 
-    A path is a tag, or tags of sequences down to one: any item may match. Each document of the
-    keys is looked at, so the caller bounds how many there are.
+    Each document of the keys is looked at, so the caller bounds how many there are.
     """
     tops = sorted({path[0] for path in tag_query})
     found: set[Key] = set()
@@ -249,16 +204,8 @@ def search(
             values = dict(zip(tops, row[len(columns) :], strict=True)) | (overlay or {})
             if key in found or key not in among:
                 continue
-            if all(_has(values, path, wanted) for path, wanted in tag_query.items()):
+            if all(has(values, path, wanted) for path, wanted in tag_query.items()):
                 found.add(key)
                 if len(found) >= limit:
                     return found
     return found
-
-
-def _has(values: Mapping[str, Any], path: tuple[str, ...], wanted: Accepts) -> bool:
-    element = values.get(path[0])
-    if len(path) == 1:
-        return wanted.accepts(element)
-    items = element.get("Value") if isinstance(element, dict) else None
-    return any(_has(item, path[1:], wanted) for item in items or () if isinstance(item, dict))
