@@ -12,7 +12,9 @@ class StudiesConfig(AppConfig):
         from studies import archive, searchindex
         from studies.backup import restore
         from studies.reading import notices
+        from studies.status import sources as status
 
+        status.register_all()
         notices.connect()
         archive.fetch_missing_with(restore.fetch)
         post_migrate.connect(

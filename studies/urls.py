@@ -16,6 +16,7 @@ from studies.views import (
     safety,
     send_api,
     sends,
+    status,
     viewer,
     worklist,
 )
@@ -30,6 +31,7 @@ urlpatterns = [
     path("sends/", sends.sends, name="sends"),
     path("sends/<int:pk>/row/", sends.row, name="send-row"),
     path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
+    path("status/", status.status, name="status"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("quarantine/<uuid:pk>/", quarantine.file, name="quarantined-file"),
     path("quarantine/<uuid:pk>/<str:action>/", quarantine.act, name="quarantine-act"),

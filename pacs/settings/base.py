@@ -260,6 +260,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=30),
         "options": {"expires": 30},
     },
+    "presence-sweep": {
+        "task": "studies.presence_sweep",
+        "schedule": timedelta(minutes=2),
+        "options": {"expires": 120},
+    },
     "quarantine-sweep": {
         "task": "studies.quarantine_sweep",
         "schedule": timedelta(minutes=1),
