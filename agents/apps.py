@@ -14,10 +14,12 @@ class AgentsConfig(AppConfig):
         from agents.printing import documents
         from agents.reporting import paper, printable, ris
         from pacs.accounts.access import accept_secrets
+        from pacs.health import metrics
         from reports.delivery import registry
         from studies.orders.signals import changed as orders_changed
         from studies.status import registry as registry_of_panels
 
+        metrics.register(status.numbers)
         registry_of_panels.register("agents", "Agents", status.panel, place=70)
         accept_secrets(KEY_PREFIX, uploader)
         registry.register("printer", paper.PrinterTransport())

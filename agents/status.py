@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.urls import reverse
+from prometheus_client.core import GaugeMetricFamily
 
 from agents.models import Agent, AgentState
 from studies.status.registry import Level, Line, Panel, Reach
@@ -16,6 +19,14 @@ def panel(reach: Reach) -> Panel:
         [_line(agent) for agent in rows],
         empty="No site agent is entered.",
     )
+
+
+def numbers() -> Iterable[GaugeMetricFamily]:
+    """Agents for `/metrics`."""
+    active = Agent.objects.filter(state=AgentState.ACTIVE)
+    yield GaugeMetricFamily("lightbox_agents", "Active agents", value=active.count())
+    online = active.online().count()
+    yield GaugeMetricFamily("lightbox_agents_online", "Agents online", value=online)
 
 
 def _line(agent: Agent) -> Line:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import close_old_connections, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
@@ -81,6 +82,34 @@ async def _ask(name: str, part: Callable[[], str]) -> str:
         return "fails"
 
 
+def _migrations() -> str:
+    """Whether the database is as this program wants it; an older program goes on with a newer."""
+    executor = MigrationExecutor(connection)
+    return "not applied" if executor.migration_plan(executor.loader.graph.leaf_nodes()) else "ok"
+
+
+async def _layer() -> str:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await _channel_layer()
+    except TimeoutError:
+        return "does not answer"
+    except Exception as error:
+        log.error("health check failed", part="channel_layer", error=type(error).__name__)
+        return "fails"
+
+
+async def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether this process can take requests: what else works is no matter of a proxy's."""
+    return _answer(
+        {
+            "database": await _ask("database", _database),
+            "migrations": await _ask("migrations", _migrations),
+            "channel_layer": await _layer(),
+        }
+    )
+
+
 async def healthz(request: HttpRequest) -> JsonResponse:
     """Names each part; 503 when one is not ok. Tells nothing about data."""
     parts = {
@@ -88,14 +117,11 @@ async def healthz(request: HttpRequest) -> JsonResponse:
         "archive": await _ask("archive", _archive),
         "worker": await _ask("worker", _worker),
     }
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            parts["channel_layer"] = await _channel_layer()
-    except TimeoutError:
-        parts["channel_layer"] = "does not answer"
-    except Exception as error:
-        log.error("health check failed", part="channel_layer", error=type(error).__name__)
-        parts["channel_layer"] = "fails"
+    parts["channel_layer"] = await _layer()
+    return _answer(parts)
+
+
+def _answer(parts: dict[str, str]) -> JsonResponse:
     healthy = all(state == "ok" for state in parts.values())
     answer = JsonResponse(
         {"status": "ok" if healthy else "unavailable", "parts": parts},

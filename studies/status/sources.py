@@ -13,7 +13,7 @@ from django.template.defaultfilters import capfirst, filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 
-from pacs.health import queues
+from pacs.health import metrics, queues
 from pacs.health.models import Heartbeat
 from studies.backup import health, target
 from studies.backup.models import BackupState, DatabaseBackup
@@ -21,6 +21,7 @@ from studies.models import OrthancServer, QuarantinedFile
 from studies.orthanc.models import GoneAtOrthanc
 from studies.orthanc.presence import is_outdated
 from studies.sending.models import OPEN, Send, State
+from studies.status import metrics as numbers
 from studies.status.registry import Level, Line, Panel, Reach, register
 
 SILENT_AFTER = timedelta(minutes=2)
@@ -303,7 +304,9 @@ def sends(reach: Reach) -> Panel:
 
 
 def register_all() -> None:
-    """The panels of this app."""
+    """The panels and numbers of this app."""
+    metrics.register(numbers.orthanc)
+    metrics.register(numbers.backup)
     register("orthanc", "Orthanc servers", orthanc, place=10)
     register("work", "Worker and queues", work, place=20)
     register("storage", "Storage", storage, place=30)
