@@ -226,6 +226,7 @@ class AgentKeyAdmin(ScopedAdmin):
 class AgentCommandAdmin(ScopedAdmin):
     """What agents were told, to look at; people command from the pages of agents."""
 
+    shows_patients = True
     may_add = may_change = False
     site_lookup = "agent__site"
     list_display = ("id", "agent", "type", "state", "created_at", "finished_at")

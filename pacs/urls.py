@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from pacs.health.views import healthz
+from pacs.health.metrics import metrics
+from pacs.health.views import healthz, readyz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
-    path("readyz", healthz, name="readyz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("", include("pacs.accounts.urls")),
     path("", include("studies.urls")),

@@ -10,11 +10,14 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports"
 
     def ready(self) -> None:
+        from reports import status
         from reports.delivery import transports
         from reports.output import requirements
         from reports.signing import triggers
+        from studies.status import registry
 
         checks.register(requirements.check)
+        registry.register("deliveries", "Report deliveries", status.panel, place=80)
         transports.register()
         post_migrate.connect(
             triggers.after_migrate, sender=self, dispatch_uid="reports.signing.triggers"

@@ -11,6 +11,7 @@ const entries = {
   worklist: "src/worklist/main.js",
   sends: "src/sends/main.js",
   quarantine: "src/quarantine/main.js",
+  status: "src/status/main.js",
   deliveries: "src/deliveries/main.js",
   agents: "src/agents/main.js",
   print: "src/print/main.js",

@@ -108,6 +108,7 @@ class OrthancServerAdmin(ScopedAdmin):
 
 @admin.register(QuarantinedFile)
 class QuarantinedFileAdmin(ScopedAdmin):
+    shows_patients = notes_opening = True
     may_add = may_change = False
     list_display = ("received_at", "site", "words", "source", "file_size", "times_received")
     list_select_related = ("site",)
@@ -150,6 +151,7 @@ class QuarantinedFileAdmin(ScopedAdmin):
 class StudyAdmin(ScopedAdmin):
     """Read-mostly: what images say is changed by corrections, never here."""
 
+    shows_patients = notes_opening = True
     may_add = False
     list_display = (
         *("id", "site", "study_day", "modalities", "accession_number", "number_of_instances"),
@@ -191,6 +193,7 @@ class StudyAdmin(ScopedAdmin):
 class StudyGrantAdmin(ScopedAdmin):
     """Shows a study to a referrer of its site."""
 
+    shows_patients = True
     site_lookup = "study__site"
     may_change = False
     may_delete = True

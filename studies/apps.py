@@ -14,7 +14,9 @@ class StudiesConfig(AppConfig):
         from studies.backup import restore
         from studies.documents import health as documents_health
         from studies.reading import notices
+        from studies.status import sources as status
 
+        status.register_all()
         notices.connect()
         archive.fetch_missing_with(restore.fetch)
         parts.add("documents", documents_health.words)

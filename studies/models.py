@@ -433,6 +433,13 @@ class OrthancServer(models.Model):
     last_contact_at = models.DateTimeField(null=True, editable=False)
     last_error = models.CharField(max_length=200, blank=True, editable=False)
     remote_last = models.BigIntegerField(default=0, editable=False)
+    version = models.CharField(max_length=40, blank=True, editable=False)
+    looked_at = models.DateTimeField(null=True, editable=False)
+    looked_up_to = models.BigIntegerField(
+        default=0,
+        editable=False,
+        help_text="Series up to this id were compared with what it holds in this turn",
+    )
 
     class Meta:
         verbose_name = "Orthanc server"
@@ -540,6 +547,7 @@ from studies.backup.models import (  # noqa: E402, F401
 from studies.corrections.models import Correction, ReceivedAs, RejectedStudy  # noqa: E402, F401
 from studies.documents.models import DocumentChange, DocumentMirror  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
+from studies.orthanc.models import GoneAtOrthanc  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
 from studies.saved.models import SavedFilter  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

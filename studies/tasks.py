@@ -18,6 +18,7 @@ from studies.documents import health as documents_health
 from studies.errors import PermanentError, RetriableError
 from studies.models import OrthancServer, Series
 from studies.orders import matching
+from studies.orthanc import presence
 from studies.orthanc.follow import follow
 from studies.reading import assignment, sweeps
 from studies.sending import deliver as sending
@@ -89,6 +90,12 @@ def deliver_sweep() -> None:
 def orders_sweep() -> None:
     """Orders and studies that came at the same moment and did not see each other."""
     matching.sweep()
+
+
+@shared_task(name="studies.presence_sweep", ignore_result=True)
+def presence_sweep() -> None:
+    """What was deleted at an Orthanc, and its version."""
+    presence.sweep()
 
 
 @shared_task(name="studies.quarantine_sweep", ignore_result=True)

@@ -132,6 +132,33 @@ class ScopedAdmin(Scoped, ModelAdmin):
     list_per_page = 50
     # Pages that change through a service leave the trail to it.
     audited_by_service: ClassVar[bool] = False
+    # Pages that show who the patients are: whoever opens one is in the trail.
+    shows_patients: ClassVar[bool] = False
+    # Its form says by itself that it was opened.
+    notes_opening: ClassVar[bool] = False
+
+    def _note_read(self, request: HttpRequest, object_id: str | None = None) -> None:
+        if not self.shows_patients or request.method != "GET":
+            return
+        name = self.model._meta.model_name
+        if object_id is None:
+            audit.record_read(f"admin.{name}.listed", request=request)
+            return
+        obj = self.get_object(request, object_id)
+        if obj is not None:
+            about = f"{name}:{obj.pk}"
+            site = self.site_of(obj)
+            audit.record_read(f"admin.{name}.opened", request=request, site=site, about=about)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = super().changelist_view(request, *args, **kwargs)
+        self._note_read(request)
+        return answer
+
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        answer = super().history_view(request, object_id, *args, **kwargs)
+        self._note_read(request, object_id)
+        return answer
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
@@ -168,10 +195,15 @@ class ScopedAdmin(Scoped, ModelAdmin):
             self._record(request, obj, "deleted", [])
         return super().log_deletions(request, rows)
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """What a service refuses is answered 403, with nothing changed."""
         try:
             with transaction.atomic():
-                return super().changeform_view(request, *args, **kwargs)
+                answer = super().changeform_view(request, object_id, *args, **kwargs)
+                if object_id is not None and not self.notes_opening:
+                    self._note_read(request, object_id)
+                return answer
         except NotAllowed as error:
             raise PermissionDenied(str(error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import close_old_connections, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
@@ -82,31 +83,61 @@ async def _ask(name: str, part: Callable[[], str | None]) -> str | None:
         return "fails"
 
 
+def _migrations() -> str:
+    """Whether the database is as this program wants it; an older program goes on with a newer."""
+    executor = MigrationExecutor(connection)
+    return "not applied" if executor.migration_plan(executor.loader.graph.leaf_nodes()) else "ok"
+
+
+async def _layer() -> str:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await _channel_layer()
+    except TimeoutError:
+        return "does not answer"
+    except Exception as error:
+        log.error("health check failed", part="channel_layer", error=type(error).__name__)
+        return "fails"
+
+
+async def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether this process can take requests: what else works is no matter of a proxy's."""
+    return _answer(
+        {
+            "database": await _ask("database", _database),
+            "migrations": await _ask("migrations", _migrations),
+            "channel_layer": await _layer(),
+        }
+    )
+
+
 async def healthz(request: HttpRequest) -> JsonResponse:
     """Names each part; 503 when one is not ok. Tells nothing about data.
 
     "degraded" with 200: what is not ok is one that the portal does without for a while.
     """
-    parts: dict[str, str | None] = {
-        "database": await _ask("database", _database),
-        "archive": await _ask("archive", _archive),
-        "worker": await _ask("worker", _worker),
-    }
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            parts["channel_layer"] = await _channel_layer()
-    except TimeoutError:
-        parts["channel_layer"] = "does not answer"
-    except Exception as error:
-        log.error("health check failed", part="channel_layer", error=type(error).__name__)
-        parts["channel_layer"] = "fails"
-    healthy = all(state == "ok" for state in parts.values())
     asked = {name: await _ask(name, part) for name, part in more_parts.added().items()}
-    others = {name: state for name, state in asked.items() if state is not None}
+    return _answer(
+        {
+            "database": await _ask("database", _database),
+            "archive": await _ask("archive", _archive),
+            "worker": await _ask("worker", _worker),
+            "channel_layer": await _layer(),
+        },
+        {name: state for name, state in asked.items() if state is not None},
+    )
+
+
+def _answer(
+    parts: Mapping[str, str | None], spared: Mapping[str, str | None] | None = None
+) -> JsonResponse:
+    """503 where one of `parts` is not ok; those that are `spared` are named only."""
+    healthy = all(state == "ok" for state in parts.values())
+    others = dict(spared or {})
     degraded = any(state != "ok" for state in others.values())
     status = "unavailable" if not healthy else "degraded" if degraded else "ok"
     answer = JsonResponse(
-        {"status": status, "parts": parts | others},
+        {"status": status, "parts": {**parts, **others}},
         status=200 if healthy else 503,
         headers={"Cache-Control": "no-store"},
     )

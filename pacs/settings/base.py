@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "channels_lite",
     "axes",
     "csp",
+    "django_prometheus",
     "django_htmx",
     "django_filters",
     "django_tables2",
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pacs.cors.CorsMiddleware",
@@ -75,6 +77,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
     "pacs.one_thread.one_thread",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
 ROOT_URLCONF = "pacs.urls"
@@ -275,6 +278,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "studies.orders_sweep",
         "schedule": timedelta(seconds=30),
         "options": {"expires": 30},
+    },
+    "presence-sweep": {
+        "task": "studies.presence_sweep",
+        "schedule": timedelta(minutes=2),
+        "options": {"expires": 120},
     },
     "quarantine-sweep": {
         "task": "studies.quarantine_sweep",
@@ -483,6 +491,9 @@ EMAIL_HOST_PASSWORD = envstr("PACS_EMAIL_PASSWORD")
 EMAIL_USE_TLS = envbool("PACS_EMAIL_STARTTLS", True)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = envstr("PACS_EMAIL_FROM", "lightbox@localhost")
+
+# Who shows this as a bearer token reads /metrics; empty: nobody does.
+METRICS_TOKEN = envstr("PACS_METRICS_TOKEN")
 
 DEMO = False
 LOG_LEVEL = envstr("PACS_LOG_LEVEL", "INFO")

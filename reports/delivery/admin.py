@@ -254,6 +254,7 @@ class DeliveryRuleAdmin(ScopedAdmin):
 class DeliveryAdmin(ScopedAdmin):
     """What was delivered, to look at; people cancel and retry on the page of deliveries."""
 
+    shows_patients = True
     may_add = may_change = False
     list_display = ("id", "version", "label", "transport", "state", "created_at")
     list_select_related = ("version",)

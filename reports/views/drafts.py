@@ -174,8 +174,9 @@ class MaterialView(APIView):
 
     @extend_schema(operation_id="report_material", responses={200: Material, **COMMON})
     def get(self, request: Request, pk: int) -> Response:
-        _, who = asking(request)
+        user, who = asking(request)
         study = whole_study(pk, who)
+        record_read("report.read", actor=user, study=study, **origin(request))
         return Response(
             {
                 "templates": templates_api.template_rows(study, who),

@@ -49,6 +49,7 @@ class OrderedFilter(admin.SimpleListFilter):
 class ReadOnlyAdmin(ScopedAdmin):
     """Rows to look at; opening one is in the audit trail."""
 
+    shows_patients = notes_opening = True
     may_add = may_change = False
     list_select_related = ("site",)
     read_action = ""

@@ -108,6 +108,42 @@ class OrthancClient:
         finally:
             response.release_conn()
 
+    def version(self) -> str:
+        """What Orthanc calls itself: "1.12.11", "mainline"."""
+        body = self._json("/system")
+        return str(body.get("Version", ""))[:40] if isinstance(body, dict) else ""
+
+    def series_sizes(self, series_instance_uids: list[str]) -> dict[str, int]:
+        """How many images Orthanc holds of each series; what it does not know is left out.
+
+        The same series under two patients or studies counts together.
+        """
+        try:
+            response = self._pool.request(
+                "POST",
+                self._base + "/tools/find",
+                json={
+                    "Level": "Series",
+                    "Expand": True,
+                    "Query": {"SeriesInstanceUID": "\\".join(series_instance_uids)},
+                },
+                headers=self._headers,
+                redirect=False,
+            )
+        except urllib3.exceptions.TimeoutError as error:
+            raise OrthancUnavailable("no answer in time") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise OrthancUnavailable("cannot be reached") from error
+        self._check(response)
+        sizes: dict[str, int] = {}
+        try:
+            for row in response.json():
+                uid = str(row["MainDicomTags"]["SeriesInstanceUID"])
+                sizes[uid] = sizes.get(uid, 0) + len(row["Instances"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise OrthancUnavailable("the answer is no list of series") from error
+        return sizes
+
     def store(self, content: bytes) -> str:
         """Store a DICOM file; Orthanc's id of the instance. One that is there already stays.
 

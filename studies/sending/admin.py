@@ -97,6 +97,7 @@ class DestinationAdmin(ScopedAdmin):
 class SendAdmin(ScopedAdmin):
     """What was sent, to look at; people cancel and retry on the page of sends."""
 
+    shows_patients = True
     may_add = may_change = False
     site_lookup = "study__site"
     list_display = ("id", "study", "destination", "state", "done", "total", "created_at")

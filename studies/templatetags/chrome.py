@@ -10,6 +10,7 @@ from django.template.context import Context
 from pacs.accounts.models import Role, Site
 from pacs.accounts.principal import Principal, principal_of
 from studies.models import Priority, QuarantinedFile, ReadingState, Study
+from studies.status.registry import reach_of
 
 register = template.Library()
 CAP = 99
@@ -25,6 +26,7 @@ class Chrome:
     quarantined: str | None
     unread_stat: str
     works_here: bool = False
+    sees_status: bool = False
 
     @property
     def site_summary(self) -> str:
@@ -67,4 +69,5 @@ def chrome(context: Context) -> Chrome | None:
         quarantined=quarantined,
         unread_stat=unread_stat(principal),
         works_here=principal.is_superuser or bool(principal.whole_sites),
+        sees_status=reach_of(principal) is not None,
     )

@@ -266,6 +266,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
             context = _shown(row, BUSY)
             return render(request, "corrections/correction.html", context, status=409)
         return redirect("correction", row.pk)
+    record_read("correction.opened", request=request, study=row.study)
     return render(request, "corrections/correction.html", _shown(row) | {"undoing": True})
 
 

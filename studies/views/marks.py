@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from pacs.accounts.models import User
 from pacs.accounts.permissions import IsMember, origin, principal
 from pacs.accounts.principal import Principal
+from pacs.audit import record_read
 from studies.annotations import services
 from studies.annotations.errors import AnnotationError
 from studies.annotations.models import KeyImage, Measurement
@@ -161,11 +162,14 @@ class OnImageView(APIView):
 
     def listed(self, request: Request, pk: int) -> Response:
         who = asking(request)
-        study = Study.objects.visible_to(who).only("site_id").filter(pk=pk).first()
+        study = (
+            Study.objects.visible_to(who).only("site_id", "patient_ref_id").filter(pk=pk).first()
+        )
         if study is None:
             raise exceptions.NotFound
         if not who.is_superuser and study.site_id not in who.whole_sites:
             raise exceptions.PermissionDenied("This is for those who work at the site.")
+        record_read("study.annotations", actor=request.user, study=study, **origin(request))
         rows = self.model.objects.visible_to(who).filter(study=study, removed_at=None)
         return Response({self.plural: self.answer(list(rows.select_related("author")))})
 

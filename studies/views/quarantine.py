@@ -101,10 +101,14 @@ def _page(
 def file(request: HttpRequest, pk: Any) -> HttpResponse:
     """One file: why it is here, what its header says, what can be done."""
     row = _file(request, pk)
+    _note_opened(request, row)
+    return _page(request, row)
+
+
+def _note_opened(request: HttpRequest, row: QuarantinedFile) -> None:
     record_read(
         "quarantine.file_opened", request=request, site=row.site_id, about=f"quarantined:{row.pk}"
     )
-    return _page(request, row)
 
 
 @require_POST
@@ -116,6 +120,7 @@ def act(request: HttpRequest, pk: Any, action: str) -> HttpResponse:
     row = _file(request, pk)
     try:
         if action in {"accept", "discard"} and "confirmed" not in request.POST:
+            _note_opened(request, row)
             return _page(request, row, asked=action, said=request.POST)
         done = _do(request, row, action)
     except NotPossible as error:

@@ -173,6 +173,7 @@ class SendListView(APIView):
         if "state" in asked:
             states = OPEN if asked["state"] == "open" else (asked["state"],)
             found = found.filter(state__in=states)
+        record_read("sends.opened", actor=request.user, **origin(request))
         page = found[asked["offset"] : asked["offset"] + asked["limit"]]
         return Response({"count": found.count(), "results": SendSerializer(page, many=True).data})
 

@@ -94,8 +94,9 @@ def test_a_production_web_process_stops(tmp_path: Path) -> None:
         **{name: value for name, value in os.environ.items() if not name.startswith("PACS_")},
         "DJANGO_SETTINGS_MODULE": "pacs.settings.production",
         "PACS_DATA_DIR": str(tmp_path),
-        "PACS_SECRET_KEY": "x" * 50,
-        "PACS_FIELD_KEYS": "y" * 50,
+        "PACS_SECRET_KEY": "abcdefghijklmnop" * 4,
+        "PACS_TRUSTED_PROXIES": "1",
+        "PACS_FIELD_KEYS": "qrstuvwxyz012345" * 4,
         "PACS_ALLOWED_HOSTS": "pacs.example",
     }
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_reading"),
-        ("studies", "0010_corrections"),
+        ("studies", "0011_saved_filters"),
     ]
 
     operations = [

@@ -1,0 +1,32 @@
+"""Orthanc and backup as numbers for `/metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily
+
+from studies.backup import health
+from studies.models import OrthancServer
+
+
+def orthanc() -> Iterable[GaugeMetricFamily]:
+    lag = GaugeMetricFamily("lightbox_orthanc_lag", "Changes not yet followed", labels=["server"])
+    failures = GaugeMetricFamily(
+        "lightbox_orthanc_failures", "Failed tries in a row", labels=["server"]
+    )
+    for server in OrthancServer.objects.filter(is_enabled=True):
+        lag.add_metric([server.slug], server.lag)
+        failures.add_metric([server.slug], server.failures)
+    yield lag
+    yield failures
+
+
+def backup() -> Iterable[GaugeMetricFamily]:
+    lag = health.lag()
+    since = lag["since"]
+    age = (timezone.now() - since).total_seconds() if since else 0.0
+    yield GaugeMetricFamily("lightbox_backup_waiting", "Files to back up", value=lag["waiting"])
+    yield GaugeMetricFamily("lightbox_backup_failed", "Files that failed", value=lag["failed"])
+    yield GaugeMetricFamily("lightbox_backup_lag_seconds", "Age of the oldest", value=age)
