@@ -13,6 +13,8 @@ Values = dict[str, Any]
 # What `pk` names, by how the address begins or what stands before it; the first that fits counts.
 SUBJECTS = (
     ("worklist/row/", "study"),
+    ("worklist/saved/", "saved_filter"),
+    ("patients/", "patient"),
     ("quarantine/", "quarantined"),
     ("corrections/proposals/", "proposal"),
     ("corrections/", "correction"),
@@ -100,6 +102,12 @@ BODIES: dict[str, Callable[[Values], Any]] = {
         IMAGE | {"caption": "Here."}
     ),
     "PUT api/reports/<int:pk>/draft/": lambda v: {"revision": 1, "content": v["draft"]},
+    "POST worklist/saved/": lambda v: {"name": "Mine"},
+    "POST api/studies/together/": lambda v: {
+        "studies": [v["study"]],
+        "do": "priority",
+        "priority": 0,
+    },
     "POST api/sends/": lambda v: {"study": v["study"], "destination": v["destination"]},
     "POST api/reports/<int:pk>/deliveries/": lambda v: {"place": f"orthanc:{v['server']}"},
     "POST api/critical-results/": lambda v: {"study": v["study"], "finding": "x", "level": 0},

@@ -41,6 +41,12 @@ GET    worklist/table/ | 200 200 200 200 200 200 200 302 | (part)
 POST   worklist/table/ | 200 200 200 200 200 200 200 302 | (part)
 GET    worklist/row/<int:pk>/ | 200 200 200 200 200 204 204 302 | (part)
 POST   worklist/row/<int:pk>/ | 200 200 200 200 200 204 204 302 | (part)
+POST   worklist/export/ | 200 200 200 200 200 200 200 302 | worklist.exported
+POST   worklist/saved/ | 200 200 200 200 200 200 200 302 | worklist.filter.saved
+POST   worklist/saved/<int:pk>/remove/ | 200 404 200 200 404 404 404 302 | worklist.filter.removed
+GET    patients/<int:pk>/ | 200 200 200 200 200 404 404 302 | patient.opened
+GET    studies/<int:pk>/preview/ | 200 200 200 200 200 404 404 302 | study.previewed
+POST   api/studies/together/ | 200 200 200 200 403 403 200 401 | study.priority
 GET    studies/<int:pk>/view/ | 200 200 200 200 200 404 404 302 | study.opened
 GET    studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 POST   studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened

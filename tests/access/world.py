@@ -32,6 +32,7 @@ from studies.models import (
     Order,
     OrthancServer,
     QuarantinedFile,
+    SavedFilter,
     Send,
     Series,
     Study,
@@ -106,6 +107,8 @@ def build(site: Site, other_site: Site, study: Study) -> World:
     values: dict[str, Any] = {
         "site": site.pk,
         "study": study.pk,
+        "patient": study.patient_ref_id,
+        "saved_filter": SavedFilter.objects.create(owner=reader, name="Ours", site=site).pk,
         "instance": instance.pk,
         "server": server.pk,
         "draft": document.empty("Report"),
