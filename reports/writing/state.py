@@ -53,6 +53,9 @@ def state_of(
 
 def shown_content(report: Report, *, writable: bool) -> dict[str, Any]:
     """The draft for its writer; for others what was signed last, if anything was."""
+    if report.addendum_waits:
+        waiting: dict[str, Any] = report.content
+        return waiting
     if not writable and report.state not in (ReportState.DRAFT, ReportState.PRELIMINARY):
         signed = report.versions.exclude(kind="withdrawal").order_by("-number").first()
         if signed is not None:
