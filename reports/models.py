@@ -50,6 +50,16 @@ class Report(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     first_final_at = models.DateTimeField(null=True)
     cosigner_wanted = models.BooleanField(default=False)
+    addendum_signer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="the resident whose addendum waits for a second signature",
+    )
+    addendum_sha256 = models.CharField(
+        max_length=64, blank=True, default="", help_text="of the wording that the resident signed"
+    )
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -67,10 +77,20 @@ class Report(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["site", "state", "first_final_at"], name="report_turnaround"),
+            models.Index(
+                fields=["site"],
+                condition=Q(is_addending=True, cosigner_wanted=True),
+                name="report_addendum_waits",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"report {self.pk}"
+
+    @property
+    def addendum_waits(self) -> bool:
+        """Whether a resident has signed the addendum and another radiologist is still to."""
+        return self.is_addending and self.cosigner_wanted
 
     @property
     def is_signed(self) -> bool:

@@ -13,6 +13,7 @@ const entries = {
   quarantine: "src/quarantine/main.js",
   status: "src/status/main.js",
   deliveries: "src/deliveries/main.js",
+  critical: "src/critical/main.js",
   agents: "src/agents/main.js",
   print: "src/print/main.js",
   finding: "src/finding/main.js",

@@ -28,6 +28,8 @@ class Standing:
 
 def kind_of(report: Report, wanted: str) -> str:
     """What signing means as the report stands: an addendum where one is being written."""
+    if report.addendum_waits:
+        return COSIGN
     if report.is_addending:
         return ADDENDUM
     return wanted if wanted in KINDS else FINAL
@@ -38,8 +40,11 @@ def standing(report: Report, who: Any, wanted: str, beside: Beside) -> Standing:
     kind = kind_of(report, wanted)
     principal = principal_of(who)
     resident = needs_cosignature(principal, report.site_id)
-    findings = examine(report, report.study, who, beside, kind=FINAL if kind == COSIGN else kind)
-    return Standing(report, kind, findings, resident and kind == FINAL)
+    meant = kind
+    if kind == COSIGN:
+        meant = ADDENDUM if report.is_addending else FINAL
+    findings = examine(report, report.study, who, beside, kind=meant)
+    return Standing(report, kind, findings, resident and kind in (FINAL, ADDENDUM))
 
 
 def offers(report: Report | None, who: Any) -> dict[str, bool]:
@@ -47,15 +52,15 @@ def offers(report: Report | None, who: Any) -> dict[str, bool]:
     if report is None or not may_write(principal_of(who), report.site_id):
         return {}
     last = last_of(report)
+    resident = needs_cosignature(principal_of(who), report.site_id)
+    own = report.addendum_signer_id == who.pk
+    waits = report.addendum_waits
+    preliminary = report.cosigner_wanted and report.state == ReportState.PRELIMINARY
+    of_another = last is not None and last.signer_id != who.pk
     return {
-        "addendum": report.state in READABLE and not report.is_addending,
-        "cosign": (
-            report.cosigner_wanted
-            and report.state == ReportState.PRELIMINARY
-            and last is not None
-            and last.signer_id != who.pk
-            and not needs_cosignature(principal_of(who), report.site_id)
-        ),
+        "addendum": report.state in READABLE
+        and (not report.is_addending or (waits and (own or not resident))),
+        "cosign": not resident and ((preliminary and of_another) or (waits and not own)),
         "withdraw": last is not None and report.state != ReportState.WITHDRAWN,
         "critical": True,
     }

@@ -20,8 +20,8 @@ from reports import document as documents
 from reports.critical.services import note_withdrawal
 from reports.errors import NotAllowed, Refused
 from reports.models import READABLE, Report, ReportState, ReportVersion, VersionKind
+from reports.signing import addenda, steps
 from reports.signing import pictures as key_pictures
-from reports.signing import steps
 from reports.signing.examination import Beside, require_answers
 from reports.signing.signer import Signer
 from reports.signing.steps import Origin
@@ -103,7 +103,7 @@ def cosign(
     address: str = "",
     session_key: str = "",
 ) -> ReportVersion:
-    """Sign a resident's preliminary report as well: final, by the resident and this radiologist.
+    """Sign a resident's preliminary report or addendum as well: by both of them.
 
     What is signed is what the resident signed, word for word; who changes it signs it alone
     (`sign`). Raises as `sign`, and Refused for one's own and for other residents.
@@ -115,6 +115,8 @@ def cosign(
         pictures,
     ):
         report, last = opened.report, opened.last
+        if report.addendum_waits:
+            return addenda.cosign(opened, pictures, answers, beside, origin)
         if report.state != ReportState.PRELIMINARY or not report.cosigner_wanted or not last:
             raise Refused("No second signature is wanted here.", code="not-wanted")
         if last.signer_id == opened.signer.user.pk:
@@ -152,6 +154,9 @@ def cosign(
 def start_addendum(report_id: int, who: Any, *, address: str = "", session_key: str = "") -> Report:
     """Begin an addendum to a signed report; it is written as a draft. The same again is harmless.
 
+    One that waits for a second signature is taken up again, by its resident or by a radiologist
+    who then signs it alone.
+
     Raises NotAllowed, and Refused where nothing is final or somebody else writes one.
     """
     origin = Origin(address, session_key)
@@ -160,6 +165,8 @@ def start_addendum(report_id: int, who: Any, *, address: str = "", session_key: 
         report, study, user = opened.report, opened.study, opened.signer.user
         if report.state not in READABLE or opened.last is None:
             raise Refused("Only a final report takes an addendum.", code="not-final")
+        if report.addendum_waits:
+            return addenda.take_up(opened, origin)
         if report.is_addending:
             if study.reader_id in (None, user.pk) and report.saved_by_id == user.pk:
                 return report
@@ -197,8 +204,11 @@ def sign_addendum(
     other_patient_open: bool = False,
     address: str = "",
     session_key: str = "",
-) -> ReportVersion:
-    """Sign the addendum as it is at `revision`. Raises as `sign`; residents cannot."""
+) -> ReportVersion | None:
+    """Sign the addendum as it is at `revision`. Raises as `sign`.
+
+    A resident's is no version yet: it waits for another radiologist (`cosign`), and None is given.
+    """
     origin = Origin(address, session_key)
     beside = Beside(tuple(open_studies), other_patient_open)
     with steps.signing(report_id, who, revision, origin, without_pictures=without_pictures) as (
@@ -209,19 +219,17 @@ def sign_addendum(
         if not report.is_addending or report.state not in READABLE or last is None:
             raise Refused("There is no addendum to sign.", code="no-addendum")
         steps.require_reader(opened)
-        if opened.signer.is_resident:
-            raise NotAllowed(
-                "An addendum of a resident is signed by another radiologist:"
-                " have one take it over. The text is kept.",
-                code="needs-cosignature",
-            )
         key_pictures.unchanged(pictures)
+        given = require_answers(opened, answers, beside, kind=VersionKind.ADDENDUM)
+        if opened.signer.is_resident:
+            addenda.hand_on(opened, pictures, origin)
+            return None
         version = steps.append_document(
             opened,
             report.content,
             pictures,
             kind=VersionKind.ADDENDUM,
-            answers=require_answers(opened, answers, beside, kind=VersionKind.ADDENDUM),
+            answers=given,
             addends=last.number,
         )
         steps.settle(opened, ReportState.ADDENDED, is_addending=False)
@@ -257,6 +265,7 @@ def withdraw(
             ReportState.WITHDRAWN,
             is_addending=False,
             cosigner_wanted=False,
+            **addenda.NOBODY_WAITS,
             withdrawn_at=version.signed_at,
             withdrawn_by=user,
             withdrawn_reason=reason,

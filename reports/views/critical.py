@@ -47,7 +47,8 @@ def results(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PAGE_SIZE).get_page(page_of(request.GET.get("page")))
     record_read("critical.opened", request=request)
     context = {"page": page, "show_all": show_all, "now": timezone.now()}
-    return render(request, "critical/list.html", context)
+    template = "critical/_list.html" if "HX-Request" in request.headers else "critical/list.html"
+    return render(request, template, context)
 
 
 @require_http_methods(["GET", "POST"])

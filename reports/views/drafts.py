@@ -51,6 +51,7 @@ class PanelState(serializers.Serializer[Any]):
     writer = Person(allow_null=True)
     writable = serializers.BooleanField()
     may_start = serializers.BooleanField()
+    may_take_over = serializers.BooleanField()
     may_discard = serializers.BooleanField()
     code = serializers.CharField(allow_blank=True)
     why = serializers.CharField(allow_blank=True)

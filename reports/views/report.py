@@ -18,11 +18,13 @@ from reports.diffing import ADDED, REMOVED, compare
 from reports.models import Report, ReportState, ReportVersion, VersionKind
 from reports.page import ReportPage
 from reports.shown import readable, sees_whole
+from reports.writing.drafts import waiting_addenda
 from studies.models import Study
 from studies.tables import page_of
 from studies.views.worklist import signed_in
 
 PAGE_SIZE = 50
+WAITING_SHOWN = 20
 RELATED = ("study__site", "site", "author", "withdrawn_by")
 
 
@@ -166,4 +168,10 @@ def reports(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PAGE_SIZE).get_page(page_of(request.GET.get("page")))
     record_read("reports.opened", request=request)
     by_grant_only = not who.is_superuser and not who.whole_sites
-    return render(request, "reports/list.html", {"page": page, "by_grant_only": by_grant_only})
+    user: Any = request.user
+    context = {
+        "page": page,
+        "by_grant_only": by_grant_only,
+        "addenda": waiting_addenda(user, who)[:WAITING_SHOWN],
+    }
+    return render(request, "reports/list.html", context)

@@ -68,16 +68,19 @@ class WithdrawalRequest(serializers.Serializer[Any]):
 
 
 class SignedVersion(serializers.Serializer[Any]):
-    """The new version and the report as it is then."""
+    """The new version and the report as it is then.
+
+    A resident's addendum makes none before its second signature: `version` is null.
+    """
 
     report = serializers.IntegerField()
-    version = serializers.IntegerField()
-    number = serializers.IntegerField()
+    version = serializers.IntegerField(allow_null=True)
+    number = serializers.IntegerField(allow_null=True)
     kind = serializers.ChoiceField(choices=VersionKind.choices)
     state = serializers.ChoiceField(choices=ReportState.choices)
     cosigner_wanted = serializers.BooleanField()
-    signed_at = serializers.DateTimeField()
-    chain_sha256 = serializers.CharField()
+    signed_at = serializers.DateTimeField(allow_null=True)
+    chain_sha256 = serializers.CharField(allow_blank=True)
 
 
 class AddendumBegun(serializers.Serializer[Any]):
@@ -159,6 +162,23 @@ def signed(version: ReportVersion) -> Response:
     )
 
 
+def handed_on(pk: int) -> Response:
+    """A resident's addendum that waits for its second signature."""
+    report = Report.objects.get(pk=pk)
+    return Response(
+        {
+            "report": pk,
+            "version": None,
+            "number": None,
+            "kind": VersionKind.ADDENDUM,
+            "state": report.state,
+            "cosigner_wanted": report.cosigner_wanted,
+            "signed_at": None,
+            "chain_sha256": "",
+        }
+    )
+
+
 def refusal(error: ReportError) -> Response:
     return Response({"code": error.code, "detail": error.words, **error.detail}, error.status)
 
@@ -181,17 +201,18 @@ class SignView(SigningView):
         kind = asked.pop("kind")
         try:
             reauth.require(request._request, asked.pop("password", ""))
+            version: ReportVersion | None
             if kind == ADDENDUM:
                 version = services.sign_addendum(report.pk, who, **asked, **origin(request))
             else:
                 version = services.sign(report.pk, who, kind=kind, **asked, **origin(request))
         except ReportError as error:
             return refusal(error)
-        return signed(version)
+        return handed_on(report.pk) if version is None else signed(version)
 
 
 class CosignView(SigningView):
-    """`POST /api/reports/<id>/cosign/`: the second signature of a resident's report."""
+    """`POST /api/reports/<id>/cosign/`: the second signature of a resident's report or addendum."""
 
     @extend_schema(operation_id="report_cosign", request=Signature, responses=ANSWERS)
     def post(self, request: Request, pk: int) -> Response:

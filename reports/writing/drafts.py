@@ -13,13 +13,13 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from pacs import audit, events
-from pacs.accounts.models import User
+from pacs.accounts.models import Role, User
 from pacs.accounts.principal import Principal, principal_of
 from reports import document
 from reports.errors import NotAllowed, Refused, ReportError, Stale
 from reports.managers import ReportQuerySet
 from reports.models import Report, ReportState
-from reports.permissions import may_write
+from reports.permissions import may_write, needs_cosignature
 from reports.templating import choice, inserts, starting
 from reports.templating.services import newest_version
 from reports.writing import characters
@@ -68,6 +68,11 @@ def hindrance(
             f"{name} writes this report now. What was saved before is kept.",
             code="taken",
             writer={"id": study.reader_id, "name": name},
+        )
+    if report is not None and report.addendum_waits:
+        return Refused(
+            "This addendum is signed by a resident and waits for a second signature.",
+            code="waiting",
         )
     if study.reader_id is None and report is not None:
         return Refused(
@@ -266,6 +271,23 @@ def unfinished(who: User, principal: Principal | None = None) -> models.QuerySet
     mine: ReportQuerySet = Report.objects.visible_to(principal).filter(study__in=reading_now)
     begun = models.Q(state=ReportState.DRAFT) | models.Q(is_addending=True)
     return mine.filter(begun).select_related("study", "study__site").order_by("-saved_at")
+
+
+def waiting_addenda(who: User, principal: Principal | None = None) -> models.QuerySet[Report]:
+    """Residents' addenda that this radiologist may sign as second, the longest waiting first."""
+    principal = principal or principal_of(who)
+    sites = {
+        site
+        for site, role in principal.roles
+        if role == Role.RADIOLOGIST.value and not needs_cosignature(principal, site)
+    }
+    waiting: ReportQuerySet = Report.objects.visible_to(principal).filter(site_id__in=sites)
+    return (
+        waiting.filter(is_addending=True, cosigner_wanted=True)
+        .exclude(addendum_signer_id=who.pk)
+        .select_related("study__site", "addendum_signer")
+        .order_by("saved_at")
+    )
 
 
 def _visible(report_id: int, principal: Principal) -> Report:

@@ -8,8 +8,9 @@ from pacs.accounts.models import User
 from pacs.accounts.principal import Principal
 from reports.models import Report, ReportState
 from reports.permissions import may_write
-from reports.writing.drafts import STARTING, hindrance
+from reports.writing.drafts import OPEN_STATES, STARTING, hindrance
 from studies.models import Study
+from studies.reading.states import BEING_READ
 
 
 def person(user: User | None) -> dict[str, Any] | None:
@@ -38,6 +39,7 @@ def state_of(
         "writer": person(writer),
         "writable": report is not None and problem is None,
         "may_start": _may_start(study, report, who, principal),
+        "may_take_over": _may_take_over(study, report, who, principal),
         "code": problem.code if problem else "",
         "why": problem.words if problem else "",
         "may_discard": bool(
@@ -51,6 +53,9 @@ def state_of(
 
 def shown_content(report: Report, *, writable: bool) -> dict[str, Any]:
     """The draft for its writer; for others what was signed last, if anything was."""
+    if report.addendum_waits:
+        waiting: dict[str, Any] = report.content
+        return waiting
     if not writable and report.state not in (ReportState.DRAFT, ReportState.PRELIMINARY):
         signed = report.versions.exclude(kind="withdrawal").order_by("-number").first()
         if signed is not None:
@@ -70,3 +75,12 @@ def _may_start(study: Study, report: Report | None, who: User, principal: Princi
         ReportState.DRAFT,
         ReportState.PRELIMINARY,
     )
+
+
+def _may_take_over(study: Study, report: Report | None, who: User, principal: Principal) -> bool:
+    """Whether another person has it whose reading this radiologist may go on with."""
+    if not may_write(principal, study.site_id) or study.reader_id in (None, who.pk):
+        return False
+    if report is not None and report.state not in OPEN_STATES:
+        return False
+    return study.reading_state in BEING_READ

@@ -31,6 +31,17 @@ PASTE = """([selector, html, text]) => {
 }"""
 
 
+COLLEAGUE = f"""
+from pacs.accounts.models import Membership, Role, Site, User
+who, made = User.objects.get_or_create(username="taker")
+if made:
+    who.set_password({PASSWORD!r})
+    who.save()
+    radiologist = Membership.objects.filter(user__username="radiologist").first()
+    Membership.objects.create(user=who, site=radiologist.site, role=Role.RADIOLOGIST)
+"""
+
+
 @pytest.fixture
 def make(portal: Portal, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """`make("Name^First", "ID-1")`: a CT of three images; its id, and the facts of an image."""
@@ -163,6 +174,37 @@ def test_two_tabs_and_nothing_is_lost(
     both = html_of(draft(portal, study))
     assert "From the first." in both
     assert "From the second." in both
+
+
+def test_taken_over_in_the_panel(portal: Portal, login: Callable[..., Page], make: Any) -> None:
+    study = make("Taken^Tina", "TAKEN-1")["id"]
+    portal.stack.shell(COLLEAGUE)
+    former = login("radiologist")
+    write(former, portal, study, window=True)
+    type_into(former, FINDINGS, "Begun by the first.")
+    former.keyboard.press("Control+s")
+    saved(former)
+    page = login("taker")
+    page.goto(f"{portal.stack.base_url}/reports/{study}/write/")
+    page.get_by_role("button", name="Take over").click()
+    dialog = page.get_by_role("dialog", name="Take this study over?")
+    assert "will be told" in dialog.inner_text()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    assert page.get_by_role("button", name="Take over").is_visible()
+    page.get_by_role("button", name="Take over").click()
+    dialog.get_by_role("button", name="Take over").click()
+    until(page, f"() => document.querySelector('{FINDINGS}')?.isContentEditable")
+    assert "Begun by the first." in page.locator(FINDINGS).inner_text()
+    type_into(page, IMPRESSION, "Ended by the second.")
+    page.keyboard.press("Control+s")
+    saved(page)
+    former.get_by_text("writes this report now").first.wait_for(timeout=30_000)
+    until(former, f"() => !document.querySelector('{FINDINGS}')?.isContentEditable")
+    kept = draft(portal, study)
+    assert "Begun by the first." in html_of(kept)
+    assert "Ended by the second." in html_of(kept, "impression")
+    assert page.faults == []  # type: ignore[attr-defined]
 
 
 def test_the_session_ends_while_somebody_types(

@@ -11,11 +11,13 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from pacs.accounts.models import User
+from pacs.accounts.models import Membership, Role, User
 from reports.critical import services as critical
 from reports.models import Report, ReportState, ReportVersion
+from reports.signing import services as signing
 from studies.models import ReadingState, Study
 from tests.browser.conftest import until, violations
+from tests.conftest import person
 from tests.reports.signing.conftest import written
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -97,6 +99,44 @@ def test_signing_by_keyboard(open_page: Callable[..., Page], doubtful: Report) -
     dialog.get_by_role("button", name="Mark critical").click()
     dialog.get_by_text("Telephone, and record").wait_for()
     looked_at(page, "critical-marked")
+
+
+def test_a_residents_addendum_is_signed_by_another(
+    open_page: Callable[..., Page], doubtful: Report, radiologist: User, site: Any
+) -> None:
+    resident = person("resident", site, Role.RADIOLOGIST, first_name="Rita", last_name="Resident")
+    Membership.objects.filter(user=resident).update(needs_cosignature=True)
+    doubtful.content = written("<p>Effusion of the left knee.</p>", "<p>Effusion.</p>")
+    doubtful.save()
+    signing.sign(doubtful.pk, radiologist, kind="final", revision=1)
+    report = signing.start_addendum(doubtful.pk, resident)
+    page = open_page(f"/reports/{doubtful.study_id}/write/", resident)
+    page.locator("[data-section=addendum] .section-text").click()
+    page.keyboard.type("Left knee compared with May: unchanged.")
+    page.keyboard.press("Control+Enter")
+    dialog = page.locator("#report-dialog")
+    dialog.get_by_text("shown to nobody outside").wait_for()
+    looked_at(page, "addendum-resident")
+    dialog.locator("input[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_text("waits for a second signature").first.wait_for()
+    page.get_by_role("button", name="Change the addendum").wait_for()
+    assert page.get_by_role("button", name="Sign as second radiologist").count() == 0
+    assert ReportVersion.objects.filter(report=report.pk).count() == 1
+    page = open_page("/reports/")
+    looked_at(page, "addendum-waiting-list")
+    page.get_by_role("region", name="Waiting for your signature").get_by_role("link").click()
+    page.get_by_text("compared with May: unchanged").wait_for()
+    page.get_by_role("button", name="Sign as second radiologist").wait_for()
+    looked_at(page, "addendum-waiting")
+    page.get_by_role("button", name="Sign as second radiologist").click()
+    dialog = page.locator("#report-dialog")
+    dialog.locator("input[name=password]").fill(PASSWORD)
+    looked_at(page, "addendum-second")
+    dialog.get_by_role("button", name="Sign addendum").click()
+    until(page, "!document.getElementById('report-dialog').open")
+    version = ReportVersion.objects.get(report=report.pk, number=2)
+    assert (version.kind, version.signer, version.cosigner) == ("addendum", resident, radiologist)
 
 
 def test_critical_pages(

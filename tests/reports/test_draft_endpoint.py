@@ -9,7 +9,7 @@ from django.test import Client
 
 from pacs.accounts.models import Membership, Role
 from reports.models import Report, ReportState
-from studies.models import ReadingState, StudyGrant
+from studies.models import ReadingState, Study, StudyGrant
 from studies.reading import services as reading
 from tests.conftest import person
 from tests.reports.drafting import JSON, html_of, opened, put, written
@@ -136,6 +136,30 @@ def test_losing_role_or_claim_is_said_in_words(
     Membership.objects.filter(user=radiologist).delete()
     assert put(client, report, written("x"), 1).status_code == 403
     assert Report.objects.get().revision == 1
+
+
+def test_radiologists_of_the_site_are_offered_to_take_over(
+    logged_in: Any, radiologist: Any, technician: Any, admin: Any, site: Any, study: Any
+) -> None:
+    colleague = person("colleague", site, Role.RADIOLOGIST)
+    path = f"/api/studies/{study.pk}/report/"
+
+    def offered(who: Any) -> bool:
+        return bool(logged_in(who).get(path).json()["may_take_over"])
+
+    assert not offered(colleague)  # nobody has it: it is written, not taken over
+    reading.claim(study.pk, radiologist)
+    assert offered(colleague)
+    opened(logged_in(radiologist), study)
+    assert [offered(who) for who in (colleague, radiologist, technician, admin)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    Report.objects.update(state=ReportState.FINAL)
+    Study.objects.filter(pk=study.pk).update(reading_state=ReadingState.FINAL)
+    assert not offered(colleague)
 
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202e\u200bA & B"

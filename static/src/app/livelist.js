@@ -10,9 +10,10 @@ const byId = (id) => document.getElementById(id);
 
 /**
  * Keeps the list `#list` up to date: a row is `#<key>-<id>` and is asked for at `rowPath(id)`, `#error`
- * says what goes wrong. Where `filter` matches the address, a row may come or go.
+ * says what goes wrong. Where `filter` matches the address, a row may come or go; without a `rowPath`
+ * the list is asked for whole, for any change. Events are those of `type`. Gives `reload`.
  */
-export function watchList({ key, list, error, rowPath, filter = /show=/ }) {
+export function watchList({ key, type, list, error, rowPath, filter = /show=/ }) {
   function fail(status) {
     const box = byId(error);
     box.textContent = status
@@ -32,6 +33,7 @@ export function watchList({ key, list, error, rowPath, filter = /show=/ }) {
   }
 
   function update(id) {
+    if (!rowPath) return reload();
     const row = byId(`${key}-${id}`);
     // Under a filter a row may come or go; elsewhere a new one stands on the first page only.
     if (filter.test(location.search)) return reload();
@@ -69,6 +71,7 @@ export function watchList({ key, list, error, rowPath, filter = /show=/ }) {
   });
 
   watchMoved(key, {
+    type,
     changed: update,
     again: reload,
     status(now) {
@@ -79,4 +82,5 @@ export function watchList({ key, list, error, rowPath, filter = /show=/ }) {
     },
   });
   document.documentElement.dataset.page = "ready";
+  return { reload };
 }

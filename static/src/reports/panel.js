@@ -247,8 +247,9 @@ export function createPanel({ role, annotations, show, toImages }) {
     }
   }
 
-  function showStart(words, button) {
-    byId("report-start").hidden = !words && !button;
+  function showStart(words, button, takesOver = false) {
+    byId("report-start").hidden = !words && !button && !takesOver;
+    byId("report-take-over").hidden = !takesOver;
     write(byId("report-start-words"), words);
     byId("report-start-button").hidden = !button;
     write(byId("report-start-button"), button || "Write the report");
@@ -303,7 +304,8 @@ export function createPanel({ role, annotations, show, toImages }) {
       // Nothing in it takes the focus now, and it may be longer than the window.
       byId("report-body").tabIndex = 0;
       const offer = state.may_start ? "Write the report" : "";
-      showStart(state.may_start && !state.report ? "" : state.why, offer);
+      const why = state.may_start && !state.report ? "" : state.why;
+      showStart(why, offer, state.may_take_over);
     }
     layOut();
   }
@@ -379,6 +381,39 @@ export function createPanel({ role, annotations, show, toImages }) {
     state = undefined;
     await apply(data);
     if (form.isEditable && !document.querySelector("dialog[open]")) form.focus();
+  }
+
+  /** Goes on with what another person reads, who is told. */
+  function askTakeOver() {
+    const dialog = byId("report-take-over-ask");
+    write(
+      byId("report-take-over-words"),
+      `${state.writer.name} is reading it and will be told. What is written so far is kept.`,
+    );
+    dialog.returnValue = "no";
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && inTurn(takeOverNow), {
+      once: true,
+    });
+    dialog.showModal();
+  }
+
+  async function takeOverNow() {
+    const button = byId("report-take-over");
+    button.setAttribute("aria-busy", "true");
+    const { kind, data } = await ask("POST", `/api/studies/${study}/take-over/`);
+    button.removeAttribute("aria-busy");
+    if (kind === "ok") {
+      await openNow();
+      return;
+    }
+    if (kind === "conflict" || kind === "refused") await loadNow();
+    notices.say(
+      "load",
+      kind === "offline"
+        ? "The portal cannot be reached. Nothing was taken over."
+        : wordsOf(data, "The study could not be taken over."),
+      { kind: "stat", actions: [{ text: "Try again", act: () => load({ force: true }) }] },
+    );
   }
 
   /** Once a window: how the report stands, and what was left on the images. */
@@ -589,6 +624,7 @@ export function createPanel({ role, annotations, show, toImages }) {
     button.addEventListener("mousedown", (event) => event.preventDefault());
   }
   byId("report-start-button").addEventListener("click", open);
+  byId("report-take-over").addEventListener("click", askTakeOver);
   byId("report-discard").addEventListener("click", askDiscard);
   root.addEventListener("focusout", () => {
     if (form.isEditable && autosave.state.name === "dirty") autosave.flush();

@@ -8,13 +8,17 @@ import pytest
 from django.utils import timezone
 
 from pacs.accounts.models import Membership, User
+from pacs.accounts.principal import principal_of
 from pacs.audit.models import AuditEvent
 from pacs.events.models import SiteEvent
 from reports.document import GENESIS, chain_hash, content_hash
 from reports.errors import NotAllowed, Refused, Stale
 from reports.models import Report, ReportState, ReportVersion, VersionKind
-from reports.signing import services, versions
+from reports.signing import services, verify, versions
+from reports.signing.asked import offers
 from reports.signing.examination import Unanswered
+from reports.writing import drafts
+from reports.writing.state import state_of
 from studies.models import ReadingState, Study
 from tests.reports.factories_templates import template
 from tests.reports.signing.conftest import written
@@ -185,14 +189,102 @@ class TestAddenda:
         assert study.reading_state == ReadingState.ADDENDED
         assert report.author == radiologist
 
-    def test_residents_need_somebody(
-        self, draft: Report, radiologist: User, resident: User
-    ) -> None:
+
+class TestAddendaOfResidents:
+    @pytest.fixture
+    def waiting(self, draft: Report, radiologist: User, resident: User) -> Report:
+        """An addendum that the resident has signed."""
         services.sign(draft.pk, radiologist, kind="final", revision=1)
         report = services.start_addendum(draft.pk, resident)
-        with pytest.raises(NotAllowed, match="another radiologist"):
-            services.sign_addendum(draft.pk, resident, revision=report.revision)
-        assert Report.objects.get().is_addending
+        report.content["sections"][0]["html"] = "<p>Seen again in May.</p>"
+        report.save()
+        assert services.sign_addendum(draft.pk, resident, revision=report.revision) is None
+        report.refresh_from_db()
+        return report
+
+    def test_nothing_is_added_before_the_second_signature(
+        self, waiting: Report, resident: User, study: Study, radiologist: User
+    ) -> None:
+        study.refresh_from_db()
+        assert waiting.addendum_waits
+        assert (waiting.addendum_signer, len(waiting.addendum_sha256)) == (resident, 64)
+        assert (waiting.state, study.reading_state) == (ReportState.FINAL, ReadingState.FINAL)
+        assert study.reader is None
+        assert ReportVersion.objects.count() == 1
+        assert state_of(study, waiting, radiologist, principal_of(radiologist))["code"] == "waiting"
+        event = AuditEvent.objects.get(action="report.addendum_signed")
+        assert event.detail["wording_sha256"] == waiting.addendum_sha256
+        assert not list(verify.verify())
+
+    def test_both_names_are_on_it(
+        self, waiting: Report, resident: User, colleague: User, study: Study
+    ) -> None:
+        version = services.cosign(waiting.pk, colleague, revision=waiting.revision)
+        waiting.refresh_from_db()
+        study.refresh_from_db()
+        assert (version.number, version.kind) == (2, VersionKind.ADDENDUM)
+        assert (version.signer, version.cosigner) == (resident, colleague)
+        assert version.content["addends"] == 1
+        assert "Seen again in May." in version.text
+        assert (waiting.state, waiting.is_addending) == (ReportState.ADDENDED, False)
+        assert not waiting.cosigner_wanted
+        assert (waiting.addendum_signer, waiting.addendum_sha256) == (None, "")
+        assert study.reading_state == ReadingState.ADDENDED
+        assert not list(verify.verify())
+
+    def test_not_by_the_resident_nor_another_one(
+        self, waiting: Report, resident: User, colleague: User
+    ) -> None:
+        with pytest.raises(NotAllowed, match="Another"):
+            services.cosign(waiting.pk, resident, revision=waiting.revision)
+        Membership.objects.filter(user=colleague).update(needs_cosignature=True)
+        with pytest.raises(NotAllowed, match="second one"):
+            services.cosign(waiting.pk, colleague, revision=waiting.revision)
+        with pytest.raises(NotAllowed, match="no resident"):
+            services.start_addendum(waiting.pk, colleague)
+        assert ReportVersion.objects.count() == 1
+
+    def test_other_words_are_not_cosigned(self, waiting: Report, colleague: User) -> None:
+        waiting.content["sections"][0]["html"] = "<p>Not seen again.</p>"
+        waiting.save()
+        with pytest.raises(Refused, match="yourself"):
+            services.cosign(waiting.pk, colleague, revision=waiting.revision)
+        assert ReportVersion.objects.count() == 1
+        waiting.refresh_from_db()
+        assert waiting.addendum_waits
+
+    def test_who_changes_it_signs_alone(self, waiting: Report, colleague: User) -> None:
+        taken = services.start_addendum(waiting.pk, colleague)
+        assert not taken.addendum_waits
+        assert "Seen again in May." in taken.content["sections"][0]["html"]
+        saved = drafts.save(taken.pk, colleague, taken.content, taken.revision)
+        version = services.sign_addendum(taken.pk, colleague, revision=saved.revision)
+        assert version is not None
+        assert (version.signer, version.cosigner) == (colleague, None)
+
+    def test_the_resident_takes_it_back(self, waiting: Report, resident: User) -> None:
+        with pytest.raises(Refused, match="second signature"):
+            drafts.save(waiting.pk, resident, waiting.content, waiting.revision)
+        taken = services.start_addendum(waiting.pk, resident)
+        saved = drafts.save(taken.pk, resident, taken.content, taken.revision)
+        assert services.sign_addendum(taken.pk, resident, revision=saved.revision) is None
+        waiting.refresh_from_db()
+        assert waiting.addendum_waits
+
+    def test_a_withdrawal_ends_it(self, waiting: Report, colleague: User) -> None:
+        services.withdraw(waiting.pk, colleague, "Wrong patient")
+        waiting.refresh_from_db()
+        assert (waiting.addendum_waits, waiting.addendum_signer) == (False, None)
+
+    def test_who_is_asked(
+        self, waiting: Report, resident: User, colleague: User, stranger: User, referrer: User
+    ) -> None:
+        assert list(drafts.waiting_addenda(colleague)) == [waiting]
+        for who in (resident, stranger, referrer):
+            assert not drafts.waiting_addenda(who).exists()
+        assert offers(waiting, colleague)["cosign"]
+        assert not offers(waiting, resident)["cosign"]
+        assert offers(waiting, resident)["addendum"]
 
 
 class TestWithdrawal:

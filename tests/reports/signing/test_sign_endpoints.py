@@ -394,6 +394,57 @@ class TestTheRest:
         report.refresh_from_db()
         assert report.state == ReportState.WITHDRAWN
 
+    def test_a_residents_addendum_by_endpoint_and_dialog(
+        self,
+        draft: Report,
+        radiologist: User,
+        resident: User,
+        colleague: User,
+        stranger: User,
+        client: Client,
+        logged_in: LogIn,
+        password: str,
+    ) -> None:
+        sign(logged_in(radiologist), draft, password=password)
+        begun = post(logged_in(resident), draft, "addendum").json()
+        writer = logged_in(resident)
+        page = writer.get(f"/reports/{draft.pk}/sign/?kind=final").content.decode()
+        assert "shown to nobody outside" in page
+        body = {"kind": "addendum", "revision": begun["revision"], "password": password}
+        blocked = sign(writer, draft, **body)
+        assert (blocked.status_code, blocked.json()["code"]) == (409, "findings")
+        Report.objects.filter(pk=draft.pk).update(
+            content={
+                **written(),
+                "sections": [
+                    {"key": "addendum", "title": "Addendum", "html": "<p>More.</p>", "fields": []}
+                ],
+            }
+        )
+        done = sign(writer, draft, **body)
+        assert done.status_code == 200
+        assert (done.json()["version"], done.json()["cosigner_wanted"]) == (None, True)
+        draft.refresh_from_db()
+        body = {"revision": draft.revision, "password": password}
+        assert post(client, draft, "cosign", **body).status_code == 401
+        assert post(logged_in(stranger), draft, "cosign", **body).status_code == 404
+        assert post(logged_in(resident), draft, "cosign", **body).status_code == 403
+        second = logged_in(colleague)
+        listed = second.get("/reports/").content.decode()
+        assert "wait for a second signature" in listed
+        assert "wait for a second signature" not in writer.get("/reports/").content.decode()
+        actions = second.get(f"/studies/{draft.study_id}/report-actions/").content.decode()
+        assert "Sign as second radiologist" in actions
+        assert "Change the addendum" in actions
+        signed = second.post(
+            f"/reports/{draft.pk}/sign/",
+            {"kind": "cosign", "revision": draft.revision, "password": password, "sent": "1"},
+        )
+        assert (signed.status_code, signed.content) == (200, b"")
+        draft.refresh_from_db()
+        assert draft.state == ReportState.ADDENDED
+        assert draft.versions.get(number=2).cosigner == colleague
+
     def test_actions_are_for_radiologists(
         self, draft: Report, technician: User, stranger: User, logged_in: LogIn, client: Client
     ) -> None:
