@@ -44,8 +44,10 @@ def test_pressed_by_one_seen_by_another(
     assert "/view/" not in technician.url
     assert reader.locator("[data-complete]").count() == 0
 
-    # Back again by the keyboard: the row is marked by the click, its button follows its link.
-    row.get_by_role("link").focus()
+    # Back again by the keyboard: the row is marked by the click, its buttons follow its links.
+    row.locator(".c-patient a").focus()
+    technician.keyboard.press("Tab")
+    assert technician.evaluate("document.activeElement.title").startswith("All studies of")
     for name in (f"Notes and priority: {NAME}", f"Not complete after all: {NAME}"):
         technician.keyboard.press("Tab")
         label = technician.evaluate("document.activeElement.getAttribute('aria-label')")
@@ -62,7 +64,7 @@ def test_pressed_by_one_seen_by_another(
     late, _ = series(1, patient_name="Other^Study")
     portal.stack.storescu(late)
     reader.get_by_text("Other, Study").first.wait_for(timeout=10_000)
-    reader.locator("tr", has_text=NAME).first.get_by_role("link").focus()
+    reader.locator("tr", has_text=NAME).first.locator(".c-patient a").focus()
     reader.keyboard.press("c")
     reader.get_by_text("Only technicians and administrators").wait_for()
     assert all(page.evaluate("window.notReloaded") for page in (technician, reader))

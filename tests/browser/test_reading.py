@@ -61,7 +61,7 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     shown = f"document.querySelector('tr[data-study=\"{pk}\"]')"
 
     # The technician makes it STAT in its dialog: it comes before whatever else waits.
-    row(technician, "Next, To Read").get_by_role("link").focus()
+    row(technician, "Next, To Read").locator(".c-patient a").focus()
     technician.keyboard.press("t")
     technician.get_by_label("Priority", exact=True).select_option(label="STAT")
     technician.get_by_label("New note").fill("Contrast given at 14:05.")

@@ -415,8 +415,7 @@ def test_windows_switch_patient_together_or_not_at_all(
     page.goto(f"{portal.stack.base_url}/studies/{second}/view/")
     report.wait_for_url(f"**/reports/{second}/write/", timeout=60_000)
     report.bring_to_front()
-    report.get_by_role("button", name="Write the report").press("Enter")
-    report.locator(FINDINGS).wait_for(timeout=60_000)
+    report.locator(f"{FINDINGS}[contenteditable=true]").wait_for(timeout=60_000)
     # With text that cannot be saved it stays, and both say so.
     report.route("**/api/reports/*/draft/", lambda route: route.abort())
     type_into(report, FINDINGS, "Not saved yet.")
@@ -439,6 +438,28 @@ def test_windows_switch_patient_together_or_not_at_all(
     # It tries again by itself.
     saved(report)
     assert "Not saved yet." in html_of(draft(portal, second))
+
+
+def test_images_opened_beside_do_not_take_the_text(
+    portal: Portal, login: Callable[..., Page], make: Any
+) -> None:
+    study = make("Beside^Bea", "BESIDE-1")["id"]
+    report = login("radiologist")
+    write(report, portal, study, window=True)
+    viewer = report.context.new_page()
+    viewer.goto(f"{portal.stack.base_url}/studies/{study}/view/")
+    until(viewer, "() => document.getElementById('report-state').dataset.state === 'draft'", 60)
+    report.bring_to_front()
+    type_into(report, FINDINGS, "Still written here.")
+    report.keyboard.press("Control+s")
+    saved(report)
+    assert "Still written here." in html_of(draft(portal, study))
+    # Only who opens the report there writes on there.
+    viewer.bring_to_front()
+    viewer.locator("#report-open").click()
+    report.get_by_text("The report is open in another window").wait_for()
+    assert "Still written here." in viewer.locator(FINDINGS).inner_text()
+    assert viewer.locator(FINDINGS).get_attribute("contenteditable") == "true"
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768)], ids=["1440", "1024"])

@@ -31,8 +31,8 @@ def test_keys_move_open_and_explain(open_page: Any, studies: list[Any]) -> None:
     page.keyboard.press("/")
     until(page, "() => document.activeElement.id === 'search'")
     page.keyboard.press("ArrowDown")
-    with page.expect_request(lambda request: f"/studies/{studies[0].pk}/view/" in request.url):
-        page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/studies/{studies[0].pk}/view/**")
 
 
 def test_search_narrows_and_never_shows_in_a_url(open_page: Any, studies: list[Any]) -> None:

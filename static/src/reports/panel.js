@@ -54,6 +54,9 @@ export function createPanel({ role, annotations, show, toImages }) {
   let template;
   let looking;
   let elsewhere = false;
+  // Somebody asked this window for the text. What only hears of a draft does not write it: it may
+  // be open in another window.
+  let wanted = false;
   let recogniser;
 
   const form = createForm(byId("report-sections"), {
@@ -288,7 +291,13 @@ export function createPanel({ role, annotations, show, toImages }) {
       autosave.changed();
       return;
     }
-    if (state.writable) {
+    const wants = wanted || form.isEditable;
+    wanted = false;
+    if (state.writable && !wants) {
+      form.show(state.content, { editable: false });
+      byId("report-body").tabIndex = 0;
+      showStart("", "Go on writing");
+    } else if (state.writable) {
       const known = before?.writable && before.report === state.report && !form.isEmpty;
       if (!known) await edit();
       else if (state.revision > autosave.revision) {
@@ -334,8 +343,12 @@ export function createPanel({ role, annotations, show, toImages }) {
   const load = (options) => inTurn(() => loadNow(options));
 
   async function loadNow({ force = false } = {}) {
-    if (elsewhere && !force) return;
+    if (elsewhere && !force) {
+      wanted = false;
+      return;
+    }
     if (form.isEditable && autosave.isDirty() && !force) {
+      wanted = false;
       await autosave.flush();
       return;
     }
@@ -343,6 +356,7 @@ export function createPanel({ role, annotations, show, toImages }) {
       autosave.stop();
       form.clear();
       state = undefined;
+      wanted = true;
     }
     const { kind, data } = await ask("GET", statePath);
     answered(kind, data);
@@ -379,6 +393,7 @@ export function createPanel({ role, annotations, show, toImages }) {
     answered(kind, data);
     if (kind !== "ok") return;
     state = undefined;
+    wanted = true;
     await apply(data);
     if (form.isEditable && !document.querySelector("dialog[open]")) form.focus();
   }
@@ -424,7 +439,10 @@ export function createPanel({ role, annotations, show, toImages }) {
 
   async function start({ open: writes = false } = {}) {
     root.hidden = false;
+    wanted = true;
     await look();
+    // It was looked at before anybody asked for it.
+    if (state?.writable && !form.isEditable) await load();
     if (writes && state?.may_start) await open();
     else if (form.isEditable) form.focus();
   }
@@ -641,7 +659,11 @@ export function createPanel({ role, annotations, show, toImages }) {
   stayWhile(() => form.isEditable && autosave.isDirty());
   document.addEventListener("session-over", () => autosave.flush());
 
-  document.addEventListener("report.changed", () => load());
+  // What was done in this window: an addendum begun is gone on with here.
+  document.addEventListener("report.changed", () => {
+    wanted = true;
+    load();
+  });
   document.addEventListener("htmx:confirm", (event) => {
     if (!event.target.matches?.("[data-sign]")) return;
     event.preventDefault();

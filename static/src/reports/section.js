@@ -136,7 +136,11 @@ export function createSection(
     setLanguage(next) {
       editor.view.dom.lang = next;
     },
-    focus: (at = null) => editor.commands.focus(at),
+    /** At once: the editor's own command waits a frame, and keys pressed until then would be lost. */
+    focus(at = null) {
+      editor.view.focus();
+      editor.commands.focus(at);
+    },
     hasFocus: () => editor.view.hasFocus(),
     undo: () => editor.commands.undo(),
     redo: () => editor.commands.redo(),
