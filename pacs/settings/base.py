@@ -13,9 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from pacs.settings.backup import backup_storage
 from pacs.settings.documents import mongodb
 from pacs.settings.env import envbool, envint, envlist, envorigins, envstr
+from pacs.settings.storages import apart, archive_storage, backup_storage
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = Path(envstr("PACS_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -165,14 +165,14 @@ DATABASE_ROUTERS = ["pacs.routers.ChannelRouter"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "pacs.storage.StaticStorage"},
-    "archive": {
-        "BACKEND": "pacs.storage.DurableFileSystemStorage",
-        "OPTIONS": {"location": envstr("PACS_ARCHIVE_DIR", str(DATA_DIR / "archive"))},
-    },
+    "archive": archive_storage(
+        envstr("PACS_ARCHIVE_URL"), envstr("PACS_ARCHIVE_DIR", str(DATA_DIR / "archive"))
+    ),
 }
 BACKUP_URL = envstr("PACS_BACKUP_URL")
 if (_backup := backup_storage(BACKUP_URL)) is not None:
     STORAGES["backup"] = _backup
+    apart(STORAGES["archive"], _backup)
 # Encrypted here first, unless it stays on this machine.
 BACKUP_SEALED = envbool("PACS_BACKUP_SEALED", bool(BACKUP_URL) and "file:" not in BACKUP_URL[:5])
 BACKUP_KEYS = envlist("PACS_BACKUP_KEYS")
@@ -183,6 +183,9 @@ BACKUP_DATABASE_MINUTES = envint("PACS_BACKUP_DATABASE_MINUTES", 15, 1)
 MONGODB_URL = mongodb(envstr("MONGODB_URL"))
 CACHE_DIR = DATA_DIR / "cache"
 FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
+# Copies of what an archive at an object storage holds.
+ARCHIVE_CACHE_DIR = DATA_DIR / "archive-copies"
+ARCHIVE_CACHE_BYTES = envint("PACS_ARCHIVE_CACHE_BYTES", 20 * 2**30, 0)
 PIXEL_WORKERS = envint("PACS_PIXEL_WORKERS", min(os.cpu_count() or 1, 4), 1)
 CACHE_BYTES = envint("PACS_CACHE_BYTES", 10 * 2**30, 0)
 

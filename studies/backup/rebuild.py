@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -28,16 +26,9 @@ class Rebuilt:
 
 
 def archived_files() -> Iterator[tuple[int, str]]:
-    """Site and key of every file of the archive, by walking it."""
-    described: Any = settings.STORAGES
-    root = Path(described["archive"]["OPTIONS"]["location"])
-    for site in sorted(root.iterdir()) if root.is_dir() else []:
-        if not site.name.isdigit():
-            continue
-        for folder in sorted(site.iterdir()):
-            for file in sorted(folder.iterdir()):
-                if len(file.name) == 64:
-                    yield int(site.name), f"{site.name}/{folder.name}/{file.name}"
+    """Site and key of every file of the archive."""
+    for key in archive.all_keys():
+        yield int(key.partition("/")[0]), key
 
 
 def rebuild() -> Rebuilt:

@@ -8,20 +8,15 @@ from functools import cache
 from typing import IO, Any, NoReturn
 
 import urllib3.exceptions
-from botocore import exceptions as aws
 from cloudinary import exceptions as cloudinary_errors
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from pacs.cloudinary_storage import CloudinaryStorage, TooLargeForPlan, WrongUpload
+from pacs.s3 import Trouble, trouble
 from studies.backup.errors import BackupDown, BackupRefuses, Missing, TooLarge
 
-REFUSALS = {
-    *("AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
-    *("NoSuchBucket", "InvalidBucketName", "ExpiredToken", "InvalidToken", "403", "401"),
-}
-NOT_THERE = {"NoSuchKey", "404", "NotFound"}
 REFUSED = "The backup storage refuses the portal: check its address and credentials."
 DOWN = "The backup storage does not answer."
 SLOWER = "The backup storage wants fewer requests."
@@ -155,19 +150,18 @@ def _of_cloudinary(error: Exception) -> Exception | None:
 
 
 def _of_aws(error: Exception) -> Exception | None:
-    if isinstance(error, aws.ClientError):
-        facts = error.response.get("Error", {})
-        code = str(facts.get("Code", ""))
-        if code in NOT_THERE:
+    match trouble(error):
+        case Trouble.MISSING:
             return Missing("There is no such object at the backup storage.")
-        if code == "EntityTooLarge":
+        case Trouble.TOO_LARGE:
             return TooLarge("Larger than the backup storage takes.")
-        if code in REFUSALS:
+        case Trouble.REFUSED:
             return BackupRefuses(REFUSED)
-        return BackupDown(SLOWER if code in {"SlowDown", "503", "429"} else DOWN)
-    if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError):
-        return BackupRefuses(REFUSED)
-    return BackupDown(DOWN) if isinstance(error, aws.BotoCoreError) else None
+        case Trouble.SLOWER:
+            return BackupDown(SLOWER)
+        case Trouble.DOWN:
+            return BackupDown(DOWN)
+    return None
 
 
 def _of_network(error: Exception) -> Exception | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from django.db.models import F
 
 from studies import archive
+from studies.archive.opened import OpenFile, RemoteFile
 from studies.corrections import files
 from studies.corrections.overlays import overlay_of
 from studies.dicom.errors import GateError
@@ -24,63 +23,6 @@ from studies.models import Instance, Series
 LOCATIONS = 8192
 OPEN_FILES = 256
 SERIES_AT_ONCE = 2000
-# Linux: only what is in the page cache, at once, so that the event loop may read it itself.
-NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
-
-
-class OpenFile:
-    """A file descriptor that closes when its last user lets go."""
-
-    __slots__ = ("descriptor", "size")
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.size = os.fstat(self.descriptor).st_size
-
-    def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes; raises OSError where the file is shorter."""
-        data = os.pread(self.descriptor, length, offset)
-        if len(data) == length:
-            return data
-        pieces = [data]
-        missing = length - len(data)
-        while missing:
-            piece = os.pread(self.descriptor, missing, offset + length - missing)
-            if not piece:
-                raise OSError("the file is shorter than its index says")
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
-
-    def read_cached(
-        self, offset: int, length: int, before: bytes = b"", after: bytes = b""
-    ) -> bytes | None:
-        """The bytes, between two others, if they are in memory already, else None. Never waits for
-        a disk.
-
-        They are read to where they are sent from: BytesIO gives its buffer away without a copy.
-        """
-        if not NOWAIT:
-            return None
-        start, end = len(before), len(before) + length
-        whole = BytesIO()
-        whole.write(before)
-        whole.seek(end)
-        whole.write(after or b"\0")
-        try:
-            with whole.getbuffer() as buffer:
-                count = os.preadv(self.descriptor, [buffer[start:end]], offset, NOWAIT)
-        except OSError:
-            return None
-        if count != length:
-            return None
-        if not after:
-            whole.truncate(end)
-        return whole.getvalue()
 
 
 class Location:
@@ -160,7 +102,7 @@ class Instances:
         self._pool = pool
         self._once = Once()
         self._locations: OrderedDict[tuple[int, int, str, str], Location] = OrderedDict()
-        self._files: OrderedDict[str, OpenFile] = OrderedDict()
+        self._files: OrderedDict[str, OpenFile | RemoteFile] = OrderedDict()
 
     async def find(self, study: StudyRef, series_uid: str, sop_uid: str) -> Location:
         """The instance's location. Raises NotFoundError."""
@@ -192,13 +134,13 @@ class Instances:
             raise NotFoundError
         return [Location(row) for row in rows]
 
-    async def open(self, location: Location) -> OpenFile:
+    async def open(self, location: Location) -> OpenFile | RemoteFile:
         """The instance's file, kept open for the next reader."""
         known = self._files.get(location.archive_key)
         if known is not None:
             return known
-        key = location.archive_key
-        opened = await self._once.run(key, lambda: self._pool.run(_open, key))
+        key, size = location.archive_key, location.file_size
+        opened = await self._once.run(key, lambda: self._pool.run(archive.opened, key, size))
         self._files[key] = opened
         if len(self._files) > OPEN_FILES:
             self._files.popitem(last=False)
@@ -206,7 +148,7 @@ class Instances:
 
     async def read(
         self,
-        file: OpenFile,
+        file: OpenFile | RemoteFile,
         offset: int,
         length: int,
         before: bytes = b"",
@@ -230,10 +172,6 @@ def header_path(location: Location) -> Path:
         return files.corrected_copy(location.archive_key, location.header_etag, location.overlay)
     except GateError:
         raise NotFoundError from None
-
-
-def _open(key: str) -> OpenFile:
-    return OpenFile(archive.local_path(key))
 
 
 def _ordered(study_pk: int, series_uid: str | None) -> Any:

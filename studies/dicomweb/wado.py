@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+from studies.archive.opened import OpenFile, RemoteFile
 from studies.corrections import files
 from studies.dicom.errors import GateError
 from studies.dicom.overlay import Overlay, Patched
@@ -15,7 +16,7 @@ from studies.dicomweb import archives, caching, sending
 from studies.dicomweb.authority import StudyRef
 from studies.dicomweb.errors import NotAcceptableError
 from studies.dicomweb.exchange import NO_STORE, Exchange, Header
-from studies.dicomweb.instances import Instances, Location, OpenFile
+from studies.dicomweb.instances import Instances, Location
 from studies.dicomweb.negotiation import (
     DICOM,
     MADE,
@@ -159,7 +160,7 @@ class Wado:
 
         return read
 
-    async def _opened(self, location: Location) -> OpenFile:
+    async def _opened(self, location: Location) -> OpenFile | RemoteFile:
         file = await self._instances.open(location)
         if file.size != location.file_size:
             raise OSError("the archive's file has another size than its row says")
@@ -276,7 +277,7 @@ def _names(found: Sequence[Location]) -> list[str]:
     return names
 
 
-def _checksum(file: OpenFile) -> int:
+def _checksum(file: OpenFile | RemoteFile) -> int:
     crc = 0
     for at in range(0, file.size, 1 << 20):
         crc = crc32(file.read(at, min(1 << 20, file.size - at)), crc)

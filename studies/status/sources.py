@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, F, Min, Sum
@@ -15,6 +14,7 @@ from django.utils import timezone
 
 from pacs.health import metrics, queues
 from pacs.health.models import Heartbeat
+from studies import archive
 from studies.backup import health, target
 from studies.backup.models import BackupState, DatabaseBackup
 from studies.models import OrthancServer, QuarantinedFile
@@ -161,12 +161,16 @@ def work(reach: Reach) -> Panel | None:
 def storage(reach: Reach) -> Panel | None:
     if not reach.is_everything:
         return None
-    places: list[tuple[str, Path]] = [("Data folder", Path(settings.DATA_DIR))]
-    stores: dict[str, Any] = settings.STORAGES
-    options = stores["archive"].get("OPTIONS", {})
-    if location := options.get("location"):
-        places.insert(0, ("Archive", Path(location)))
-    return Panel("storage", "Storage", [_disk(name, place) for name, place in places])
+    lines = [_disk("Data folder", Path(settings.DATA_DIR))]
+    folder = archive.folder()
+    lines.insert(0, _bucket() if folder is None else _disk("Archive", folder))
+    return Panel("storage", "Storage", lines)
+
+
+def _bucket() -> Line:
+    if (trouble := archive.trouble()) is not None:
+        return Line("Archive", Level.STAT, "Not reached", problem=trouble)
+    return Line("Archive", Level.OK, "At an object storage")
 
 
 def _disk(name: str, place: Path) -> Line:

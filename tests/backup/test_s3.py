@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import boto3
 import pytest
 
-from pacs.settings.backup import backup_storage
+from pacs.settings.storages import backup_storage
 from studies.backup import engine, keys, target, verify
 from studies.backup.errors import BackupDown, BackupRefuses, Missing
 from studies.backup.models import BackupHealth, BackupState
 from tests.servers.ports import free_port
 
 Store = Callable[[int], list[Any]]
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(url, timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, "the S3 server did not start"
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def address(server: str, bucket: str = "images") -> dict[str, Any]:

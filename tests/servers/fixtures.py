@@ -14,6 +14,7 @@ from tests.servers.cups import CupsSystem
 from tests.servers.mongo import MongoServer
 from tests.servers.portal import Portal
 from tests.servers.ports import free_port
+from tests.servers.s3 import s3_process
 from tests.servers.stack import Stack
 
 
@@ -45,6 +46,13 @@ def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServ
     """A server that speaks MongoDB's protocol; a test that kills it starts it again."""
     with MongoServer(tmp_path_factory.mktemp("mongo")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 server; each test makes a bucket of its own."""
+    with s3_process() as url:
+        yield url
 
 
 @pytest.fixture
