@@ -11,6 +11,7 @@ class StudiesConfig(AppConfig):
     def ready(self) -> None:
         from pacs.health import parts
         from studies import archive, searchindex
+        from studies.archive import room
         from studies.backup import restore
         from studies.documents import health as documents_health
         from studies.reading import notices
@@ -20,6 +21,7 @@ class StudiesConfig(AppConfig):
         notices.connect()
         archive.fetch_missing_with(restore.fetch)
         parts.add("documents", documents_health.words)
+        parts.add("room", room.words)
         post_migrate.connect(
             searchindex.after_migrate, sender=self, dispatch_uid="studies.searchindex"
         )

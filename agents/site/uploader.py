@@ -29,7 +29,7 @@ AT_ONCE = 2**20
 OUTCOMES = {200: "duplicate", 201: "stored", 202: "quarantined"}
 FOR_EVER = frozenset({413, 415})
 """The file itself will never be taken."""
-FOR_ALL = frozenset({401, 403, 404, 405, 407, 429})
+FOR_ALL = frozenset({401, 403, 404, 405, 407, 429, 507})
 """Nothing will be taken before something outside the file changes."""
 MOST_WORDS = 300
 

@@ -183,6 +183,8 @@ BACKUP_DATABASE_MINUTES = envint("PACS_BACKUP_DATABASE_MINUTES", 15, 1)
 MONGODB_URL = mongodb(envstr("MONGODB_URL"))
 CACHE_DIR = DATA_DIR / "cache"
 FRAME_CACHE_BYTES = envint("PACS_FRAME_CACHE_BYTES", 2 * 2**30, 0)
+# With less than this free on a disk, no images are taken.
+MIN_FREE_BYTES = envint("PACS_MIN_FREE_BYTES", 2**30, 0)
 # Copies of what an archive at an object storage holds.
 ARCHIVE_CACHE_DIR = DATA_DIR / "archive-copies"
 ARCHIVE_CACHE_BYTES = envint("PACS_ARCHIVE_CACHE_BYTES", 20 * 2**30, 0)

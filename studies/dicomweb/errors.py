@@ -85,12 +85,20 @@ class BusyError(DicomWebError):
     words = "The server cannot do this now. Try again."
 
 
+class StorageFullError(DicomWebError):
+    """Nothing of what was sent is kept; the same works later."""
+
+    status = 507
+    words = "The portal's disk is full: nothing was stored. Send it again when there is room."
+
+
 class ClientGoneError(Exception):
     """The client went away; nobody is left to answer."""
 
 
 def as_answer(error: Exception) -> DicomWebError:
     """The answer for any error. Unknown errors say nothing about themselves."""
+    from studies.archive import room
     from studies.dicom.payload import TooLargeError as PayloadTooLargeError
 
     if isinstance(error, DicomWebError):
@@ -99,6 +107,8 @@ def as_answer(error: Exception) -> DicomWebError:
         return TooLargeError()
     if isinstance(error, PermanentError):
         return NotFoundError()
+    if room.is_full(error):
+        return StorageFullError()
     if isinstance(error, RetriableError | OperationalError):
         return BusyError()
     return DicomWebError()

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from pacs.accounts.models import Site
+from studies.archive import room
 from studies.dicom.errors import GateError
 from studies.dicom.gate import Gate
 from studies.dicom.payload import Payload, TooLargeError
@@ -54,6 +55,7 @@ class Intake:
     ) -> None:
         self.fates: list[Fate] = []
         self.troubled = False
+        self.full = False
         """Whether something failed that is not the files' fault."""
         self._stores = stores
         self._rows = rows
@@ -106,6 +108,7 @@ class Intake:
                 Failure.OUT_OF_RESOURCES if isinstance(error, OSError) else Failure.PROCESSING
             )
             self.troubled = True
+            self.full = self.full or room.is_full(error)
             return None
         finally:
             source.close()

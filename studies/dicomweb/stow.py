@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pacs.accounts.models import Scope, Site
+from studies.archive import room
 from studies.dicomweb import csrf
 from studies.dicomweb.authority import Identity, dicomweb_root
 from studies.dicomweb.destination import audited_destination
@@ -12,6 +13,7 @@ from studies.dicomweb.errors import (
     BadRequestError,
     BusyError,
     MediaTypeError,
+    StorageFullError,
     TooLargeError,
 )
 from studies.dicomweb.exchange import NO_STORE, Exchange
@@ -70,6 +72,7 @@ class Stow:
         parser = None if form.boundary is None else Parser(form.boundary)
         named = exchange.headers.get("x-lightbox-site", "")
         site = await audited_destination(self._quick, identity, slug, named)
+        await self._quick.run(room.check)
         intake = Intake(self._stores, self._rows, identity, site, study)
         try:
             if parser is None:
@@ -141,7 +144,7 @@ async def _answer(exchange: Exchange, intake: Intake, site: Site) -> None:
     if not intake.fates:
         raise BadRequestError("There is no image in the body.")
     if intake.troubled and all(fate.failure is not None for fate in intake.fates):
-        raise BusyError
+        raise StorageFullError if intake.full else BusyError
     await exchange.answer(
         status_of(intake.fates),
         [(b"content-type", DICOM_JSON.encode()), NO_STORE],

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from pacs.accounts.models import Scope, Site
+from studies.archive import room
 from studies.dicom.errors import WORDS
 from studies.dicomweb import csrf
 from studies.dicomweb.authority import Identity
@@ -49,6 +50,7 @@ class Upload:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
         slug = exchange.headers.get("x-lightbox-site", "")
         site = await audited_destination(self._quick, identity, None, slug)
+        await self._quick.run(room.check)
         spool = Spool(self._stores)
         try:
             async for chunk in exchange.body():

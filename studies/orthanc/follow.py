@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
+from studies.archive import room
 from studies.errors import RetriableError
 from studies.models import Arrival, OrthancServer, Study
 from studies.orthanc.client import (
@@ -260,6 +261,7 @@ class Slice:
     def _fetch(self, resource: str) -> ingest.Prepared | None:
         """In a pool thread: one instance, archived and parsed. None where it is gone."""
         close_old_connections()
+        room.check()
         try:
             payload = self.client.instance(resource, ingest.spool_dir())
         except InstanceTooLarge as error:

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from pacs.accounts.models import Site
 from studies import archive
+from studies.archive import room
 from studies.corrections import files
 from studies.dicom import frames, gate, header, json_model
 from studies.dicom.elements import Elements
@@ -101,8 +102,10 @@ def prepare(
 ) -> Prepared:
     """Check, parse and archive. What is wrong with the file is in the result.
 
-    `study_instance_uid`: the only study to take; raises OtherStudyError for another.
+    `study_instance_uid`: the only study to take; raises OtherStudyError for another. Raises
+    ArchiveFull where no image is taken now, and OSError where the archive cannot be written.
     """
+    room.check()
     refused: Reason | None = None
     checked: gate.Gate | None = None
     facts: header.Facts | None = None
