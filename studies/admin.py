@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.x509 import load_pem_x509_certificates
 from django import forms
 from django.contrib import admin
 from django.core.validators import URLValidator
@@ -13,7 +14,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.html import format_html_join
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminURLInputWidget,
+)
 
 from pacs import audit, events
 from pacs.accounts.models import Membership, Role, User
@@ -48,9 +53,30 @@ class OrthancServerForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="The plugin signs its hints with it. Empty: stays as it is.",
     )
 
+    tls_ca = forms.CharField(
+        required=False,
+        label="Certificate authority",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text="Certificates in PEM, for an https address whose certificate no public authority"
+        " has signed. Empty: those that the system trusts.",
+    )
+
     class Meta:
         model = OrthancServer
-        fields = ("site", "slug", "name", "base_url", "username", "is_enabled")
+        fields = ("site", "slug", "name", "base_url", "tls_ca", "username", "is_enabled")
+
+    def clean_tls_ca(self) -> str:
+        text: str = self.cleaned_data["tls_ca"].strip()
+        if text:
+            try:
+                load_pem_x509_certificates(text.encode())
+            except ValueError:
+                raise forms.ValidationError(
+                    "These are no certificates in PEM: -----BEGIN CERTIFICATE----- and so on."
+                ) from None
+            if "PRIVATE KEY" in text:
+                raise forms.ValidationError("Leave the private key where it is.")
+        return text
 
     def clean_base_url(self) -> str:
         url: str = self.cleaned_data["base_url"]
@@ -74,7 +100,10 @@ class OrthancServerAdmin(ScopedAdmin):
     list_display = ("name", "site", "is_enabled", "health", "last_contact_at", "lag", "last_error")
     list_select_related = ("site",)
     fieldsets = (
-        (None, {"fields": ("site", "slug", "name", "base_url", "username", "is_enabled")}),
+        (
+            None,
+            {"fields": ("site", "slug", "name", "base_url", "tls_ca", "username", "is_enabled")},
+        ),
         ("Secrets", {"fields": ("new_password", "new_webhook_secret")}),
         ("Health", {"fields": ("health", "last_contact_at", "lag", "last_error", "cursor")}),
     )

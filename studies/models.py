@@ -410,6 +410,7 @@ class OrthancServer(models.Model):
     username = models.CharField(max_length=80, blank=True)
     password = EncryptedTextField(blank=True)
     webhook_secret = EncryptedTextField(blank=True)
+    tls_ca = models.TextField("certificate authority", blank=True)
     is_enabled = models.BooleanField(default=True)
 
     cursor = models.BigIntegerField(default=0, editable=False)

@@ -19,7 +19,7 @@ from studies.backup.errors import Damaged, Missing
 from studies.backup.models import BackupState
 from studies.errors import PermanentError, RetriableError
 from studies.models import Instance, OrthancServer, Study
-from studies.orthanc.client import client_for
+from studies.orthanc.client import client_of
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def _from_orthanc(archive_key: str) -> bool:
     if server is None:
         return False
     try:
-        client = client_for(server.base_url, server.username, server.password)
+        client = client_of(server)
         payload = client.instance(_orthanc_id(held), Path(settings.DATA_DIR) / "incoming")
     except (PermanentError, RetriableError, OSError) as error:
         log.error("not fetched from Orthanc", instance=held.pk, error=type(error).__name__)

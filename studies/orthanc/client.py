@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from django.conf import settings
 
 from studies.dicom.payload import SPOOL_ABOVE, Payload, TooLargeError
 from studies.errors import PermanentError, RetriableError
+
+if TYPE_CHECKING:
+    from studies.models import OrthancServer
 
 CONNECT_TIMEOUT = 5.0
 IN_FLIGHT = 4
@@ -65,7 +69,9 @@ class Page:
 class OrthancClient:
     """One Orthanc over a pool of kept connections. Thread-safe."""
 
-    def __init__(self, base_url: str, username: str, password: str) -> None:
+    def __init__(self, base_url: str, username: str, password: str, tls_ca: str = "") -> None:
+        """`tls_ca`: certificates in PEM, one of which has signed Orthanc's; else those that the
+        system trusts."""
         self._base = base_url.rstrip("/")
         self._headers = (
             urllib3.make_headers(basic_auth=f"{username}:{password}") if username else {}
@@ -75,6 +81,7 @@ class OrthancClient:
             block=False,
             retries=False,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.ORTHANC_READ_TIMEOUT),
+            ssl_context=_trusting(tls_ca) if tls_ca else None,
         )
 
     def changes(self, since: int, limit: int) -> Page:
@@ -130,10 +137,8 @@ class OrthancClient:
                 headers=self._headers,
                 redirect=False,
             )
-        except urllib3.exceptions.TimeoutError as error:
-            raise OrthancUnavailable("no answer in time") from error
         except urllib3.exceptions.HTTPError as error:
-            raise OrthancUnavailable("cannot be reached") from error
+            raise _unreached(error) from error
         self._check(response)
         sizes: dict[str, int] = {}
         try:
@@ -157,10 +162,8 @@ class OrthancClient:
                 headers={**self._headers, "Content-Type": "application/dicom"},
                 redirect=False,
             )
-        except urllib3.exceptions.TimeoutError as error:
-            raise OrthancUnavailable("no answer in time") from error
         except urllib3.exceptions.HTTPError as error:
-            raise OrthancUnavailable("cannot be reached") from error
+            raise _unreached(error) from error
         if response.status in (400, 415):
             raise InstanceRefused("Orthanc does not take the file")
         self._check(response)
@@ -202,10 +205,8 @@ class OrthancClient:
                 preload_content=preload,
                 redirect=False,
             )
-        except urllib3.exceptions.TimeoutError as error:
-            raise OrthancUnavailable("no answer in time") from error
         except urllib3.exceptions.HTTPError as error:
-            raise OrthancUnavailable("cannot be reached") from error
+            raise _unreached(error) from error
 
     @staticmethod
     def _check(response: urllib3.BaseHTTPResponse) -> None:
@@ -213,6 +214,22 @@ class OrthancClient:
             raise OrthancRefuses("user name or password is refused")
         if response.status != 200:
             raise OrthancUnavailable(f"answers {response.status}")
+
+
+def _trusting(tls_ca: str) -> ssl.SSLContext:
+    context = urllib3.util.create_urllib3_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    context.load_verify_locations(cadata=tls_ca)
+    return context
+
+
+def _unreached(error: urllib3.exceptions.HTTPError) -> OrthancUnavailable | OrthancRefuses:
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        return OrthancUnavailable("no answer in time")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return OrthancRefuses("its certificate is not trusted, or is of another host")
+    return OrthancUnavailable("cannot be reached")
 
 
 def _page(body: Any) -> Page:
@@ -234,13 +251,13 @@ def _page(body: Any) -> Page:
         raise OrthancUnavailable("the answer is no list of changes") from error
 
 
-_clients: dict[tuple[str, str, str], OrthancClient] = {}
+_clients: dict[tuple[str, str, str, str], OrthancClient] = {}
 _clients_lock = Lock()
 
 
-def client_for(base_url: str, username: str, password: str) -> OrthancClient:
+def client_of(server: OrthancServer) -> OrthancClient:
     """The process's client of this Orthanc, so that connections are kept between slices."""
-    key = (base_url, username, password)
+    key = (server.base_url, server.username, server.password, server.tls_ca)
     with _clients_lock:
         if key not in _clients:
             _clients[key] = OrthancClient(*key)

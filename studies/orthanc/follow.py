@@ -29,7 +29,7 @@ from studies.orthanc.client import (
     InstanceTooLarge,
     OrthancClient,
     Page,
-    client_for,
+    client_of,
 )
 from studies.orthanc.lease import Lease, LeaseLost
 from studies.services import arrival, ingest, left_behind
@@ -112,9 +112,7 @@ class Slice:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.server = OrthancServer.objects.get(pk=lease.pk)
-        self.client: OrthancClient = client_for(
-            self.server.base_url, self.server.username, self.server.password
-        )
+        self.client: OrthancClient = client_of(self.server)
         self.pool = _pool(self.server.pk)
         self.deadline = monotonic() + SLICE
         self.outcome = Outcome(ran=True)

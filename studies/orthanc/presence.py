@@ -18,7 +18,7 @@ from django.utils import timezone
 from pacs import audit
 from studies.errors import RetriableError
 from studies.models import OrthancServer, Series
-from studies.orthanc.client import client_for
+from studies.orthanc.client import client_of
 from studies.orthanc.models import GoneAtOrthanc
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ def is_outdated(version: str) -> bool:
 
 def look(server: OrthancServer, most: int = SERIES_A_ROUND) -> Round:
     """One round at one server. Raises RetriableError where it does not answer."""
-    client = client_for(server.base_url, server.username, server.password)
+    client = client_of(server)
     version = client.version()
     if version != server.version:
         OrthancServer.objects.filter(pk=server.pk).update(version=version)

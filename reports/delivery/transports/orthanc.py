@@ -14,7 +14,7 @@ from reports.errors import PermanentError, RetriableError
 from studies.errors import PermanentError as OrthancPermanent
 from studies.errors import RetriableError as OrthancRetriable
 from studies.models import OrthancServer
-from studies.orthanc.client import OrthancRefuses, client_for
+from studies.orthanc.client import OrthancRefuses, client_of
 
 GONE = "This Orthanc is no longer one of the site's."
 UNREACHABLE = "The site's Orthanc cannot be reached."
@@ -39,7 +39,7 @@ class OrthancTransport(Base):
         """Store every object; what is there already stays as it is."""
         server = _server(delivery.site_id, delivery.target)
         objects = renderings.dicom_objects(delivery.version)
-        client = client_for(server.base_url, server.username, server.password)
+        client = client_of(server)
         try:
             stored = [client.store(content) for content in objects]
         except OrthancRefuses as error:
