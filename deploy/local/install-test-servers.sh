@@ -31,6 +31,7 @@ need_file /usr/share/orthanc/plugins/libOrthancPython.so orthanc-python
 need dcmsend dcmtk
 need chromium chromium
 need redis-server redis-server redis-server
+need nginx nginx nginx
 need wrk wrk
 need xorriso xorriso
 need_file '/usr/lib/postgresql/*/bin/initdb' postgresql postgresql

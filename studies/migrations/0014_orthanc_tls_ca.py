@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('studies', '0013_status'),
+        ("studies", "0013_status"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='orthancserver',
-            name='tls_ca',
-            field=models.TextField(blank=True, verbose_name='certificate authority'),
+            model_name="orthancserver",
+            name="tls_ca",
+            field=models.TextField(blank=True, verbose_name="certificate authority"),
         ),
     ]

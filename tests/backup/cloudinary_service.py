@@ -15,8 +15,9 @@ import time
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 CLOUD, KEY, SECRET = "demo", "k1", "s3cr3t"
 UNSIGNED = {"file", "api_key", "cloud_name", "resource_type", "signature"}
@@ -30,9 +31,10 @@ class CloudinaryService(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.objects: dict[str, bytes] = {}
+    def __init__(self, port: int = 0, folder: Path | None = None) -> None:
+        """With `folder` it keeps its objects there, and has them again when it is started anew."""
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.objects: dict[str, bytes] = {} if folder is None else KeptObjects(folder)
         self.parts: dict[str, bytearray] = {}
         self.fail: list[int] = []
         self.half = 0
@@ -55,6 +57,26 @@ class CloudinaryService(ThreadingHTTPServer):
     def __exit__(self, *_exc: object) -> None:
         self.shutdown()
         self.server_close()
+
+
+class KeptObjects(dict[str, bytes]):
+    """Objects that are on the disk before anybody is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            (unquote(path.name), path.read_bytes())
+            for path in folder.iterdir()
+            if not path.name.startswith(".")
+        )
+
+    def __setitem__(self, name: str, content: bytes) -> None:
+        path = self._folder / quote(name, safe="")
+        draft = path.with_name(f".{threading.get_ident()}")
+        draft.write_bytes(content)
+        draft.replace(path)
+        super().__setitem__(name, content)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -190,3 +212,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+if __name__ == "__main__":  # a process of its own: PORT FOLDER
+    import sys
+
+    CloudinaryService(int(sys.argv[1]), Path(sys.argv[2]))
+    threading.Event().wait()
