@@ -63,8 +63,10 @@ class Cluster:
         python = sys.executable
         self.cloudinary = Program(
             folder / "cloudinary.log",
-            [python, "-m", "tests.backup.cloudinary_service", str(self.cloudinary_port)]
-            + [folder / "cloudinary"],
+            [
+                *(python, "-m", "tests.backup.cloudinary_service"),
+                *(str(self.cloudinary_port), folder / "cloudinary"),
+            ],
         )
         self.stack = Stack(
             folder / "data",
