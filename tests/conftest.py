@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from pacs.accounts import access
 from pacs.accounts.models import ApiToken, Membership, Role, Site, User
 from pacs.audit import triggers as audit_triggers
 from pacs.immutable import Guard
+from tests.servers import migrated
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -28,15 +30,27 @@ def _folders() -> None:
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    migrated.keep_in(shared / "migrated")
+
+
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_keepdb() -> bool:
+    """The file is there already, migrated."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(_migrated: None) -> None:
     """Tests use a file as the portal does: threads share it, and locks are real."""
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
-        database["TEST"] = {
-            **database.get("TEST", {}),
-            "NAME": str(settings.DATA_DIR / "test.sqlite3"),
-        }
+        place = settings.DATA_DIR / "test.sqlite3"
+        database["TEST"] = {**database.get("TEST", {}), "NAME": str(place)}
+        migrated.sqlite(place)
 
 
 _plain_teardown = TransactionTestCase._fixture_teardown

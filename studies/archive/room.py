@@ -26,6 +26,9 @@ class ArchiveFull(RetriableError, OSError):
         super().__init__(WORDS)
         self.errno, self.strerror = errno.ENOSPC, WORDS
 
+    def __str__(self) -> str:
+        return WORDS
+
 
 def check() -> None:
     """Raises ArchiveFull where an image must not be taken."""

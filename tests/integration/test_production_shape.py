@@ -68,7 +68,7 @@ class Shape:
 def shape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shape]:
     folder = tmp_path_factory.mktemp("production-shape")
     web = ChildServer(folder / "web2.log")
-    with PostgresServer() as postgres, RedisServer(folder / "redis") as redis:
+    with PostgresServer(migrated=True) as postgres, RedisServer(folder / "redis") as redis:
         urls = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
         with Stack(folder / "data", env={**urls, "PACS_QUIET_SECONDS": "2"}) as stack:
             port = free_port()

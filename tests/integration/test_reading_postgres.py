@@ -109,7 +109,7 @@ print(json.dumps({"load": load, "due": Study.objects.filter(assignment="due").co
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a portal on PostgreSQL, migrated."""
-    with PostgresServer() as server:
+    with PostgresServer(migrated=True) as server:
         values = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PACS_")},
             "DJANGO_SETTINGS_MODULE": "pacs.settings.development",

@@ -72,7 +72,7 @@ print(len(counting.waiting_now([main, north])))
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with PostgresServer() as server:
+    with PostgresServer(migrated=True) as server:
         yield portal(tmp_path_factory, server.url)
 
 

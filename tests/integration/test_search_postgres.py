@@ -97,7 +97,7 @@ QUERIES = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    with PostgresServer() as running:
+    with PostgresServer(migrated=True) as running:
         yield running
 
 

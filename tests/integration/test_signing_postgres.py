@@ -82,7 +82,7 @@ race()
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A portal on PostgreSQL with one report that is signed twice."""
-    with PostgresServer() as server:
+    with PostgresServer(migrated=True) as server:
         values = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PACS_")},
             "DJANGO_SETTINGS_MODULE": "pacs.settings.development",

@@ -13,8 +13,9 @@ import boto3
 
 from tests.backup.cloudinary_service import CLOUD, KEY, SECRET
 from tests.servers.certificates import Authority
-from tests.servers.child import ChildServer, require
+from tests.servers.child import ChildServer
 from tests.servers.mongo import MongoServer
+from tests.servers.nginx import nginx_command
 from tests.servers.portal import Portal
 from tests.servers.ports import free_port, listens, wait_until
 from tests.servers.postgres import PostgresServer
@@ -52,7 +53,7 @@ class Cluster:
 
     def __init__(self, folder: Path, s3: str) -> None:
         self.folder = folder
-        self.postgres = PostgresServer()
+        self.postgres = PostgresServer(migrated=True)
         self.redis = RedisServer(folder / "redis")
         self.mongo = MongoServer(folder / "mongo")
         self.s3 = s3
@@ -148,14 +149,8 @@ class Cluster:
             "/etc/ssl/private/pacs.example.org.key", f"{self.authority.folder}/nginx.key"
         )
         place = self.folder / "nginx"
-        place.mkdir(parents=True, exist_ok=True)
         text = text.replace("/var/log/nginx", str(place)).replace("pacs.example.org", "127.0.0.1")
-        path = place / "nginx.conf"
-        path.write_text(
-            f"daemon off;\npid {place}/pid;\nuser root;\nworker_processes 1;\n"
-            f"error_log {place}/error.log crit;\nevents {{}}\nhttp {{\n{text}\n}}\n"
-        )
-        return [require("nginx", "/usr/sbin"), "-p", place, "-c", path]
+        return nginx_command(place, text)
 
     def victims(self) -> dict[str, Callable[[], None]]:
         """What kills each part with signal 9, and has it started again."""

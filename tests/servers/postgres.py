@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.servers import migrated
 from tests.servers.child import ChildServer, require
 from tests.servers.ports import free_port, wait_until
 
@@ -16,9 +17,13 @@ ACCOUNT = "postgres"
 
 
 class PostgresServer:
-    """Trusts everybody on 127.0.0.1; durable writes are off, this is throw-away data."""
+    """Trusts everybody on 127.0.0.1; durable writes are off, this is throw-away data.
 
-    def __init__(self) -> None:
+    `migrated`: it begins as a portal's database with every migration applied.
+    """
+
+    def __init__(self, *, migrated: bool = False) -> None:
+        self.migrated = migrated
         self.port = free_port()
         # Not under pytest's folder: that is closed to other accounts, and root cannot run it.
         self.folder = Path(tempfile.mkdtemp(prefix="lightbox-postgres-"))
@@ -59,7 +64,10 @@ class PostgresServer:
         if os.getuid() == 0:
             shutil.chown(self.folder, ACCOUNT, ACCOUNT)
         data = self.folder / "data"
-        if not data.exists():
+        if not data.exists() and self.migrated:
+            shutil.copytree(migrated.once("postgres", _make_migrated), data)
+            self._own(data)
+        elif not data.exists():
             self._run(
                 self._binary("initdb"), "-D", str(data), "-U", ACCOUNT, "-A", "trust",
                 "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
@@ -77,6 +85,13 @@ class PostgresServer:
         self.child.launch([*server, *settings], user=ACCOUNT, cwd=self.folder)
         wait_until(self._answers, 30, "PostgreSQL starts")
 
+    @staticmethod
+    def _own(data: Path) -> None:
+        data.chmod(0o700)
+        if os.getuid() == 0:
+            for path in (data, *data.rglob("*")):
+                shutil.chown(path, ACCOUNT, ACCOUNT)
+
     def _answers(self) -> bool:
         assert self.child.running, f"PostgreSQL ended:\n{self.child.tail()}"
         probe = [self._binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -91,3 +106,16 @@ class PostgresServer:
         """End at once (SIGQUIT) and remove the cluster."""
         self.child.end(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _make_migrated(draft: Path) -> None:
+    """The files of a cluster that was stopped in order."""
+    server = PostgresServer()
+    server.start()
+    try:
+        with tempfile.TemporaryDirectory() as data_dir:
+            migrated.migrate(Path(data_dir), DATABASE_URL=server.url)
+        server.child.end(signal.SIGINT)
+        shutil.copytree(server.folder / "data", draft)
+    finally:
+        server.stop()

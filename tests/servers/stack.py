@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.servers import migrated
 from tests.servers.child import ChildServer
 from tests.servers.orthanc import SEND_ENVIRONMENT, send_command, store
 from tests.servers.ports import free_port
@@ -87,6 +88,9 @@ class Stack:
     def start(self, seconds: float = 300) -> None:
         """Start and wait until /healthz answers 200 (and, with `demo`, until it is loaded)."""
         before = self.child.log.stat().st_size if self.child.log.exists() else 0
+        database = self.data_dir / "lightbox.sqlite3"
+        if "DATABASE_URL" not in self.env and not database.exists():
+            migrated.sqlite(database)
         command = [sys.executable, "-m", "pacs.supervisor"]
         self.child.launch(command, env=self.variables(), cwd=CHECKOUT)
         try:
