@@ -30,6 +30,24 @@ def _folders() -> None:
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+SERVERS = {"integration", "agents_site"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start servers first, those with a browser last, and of these the long ones first.
+
+    Playwright's event loop stays in the thread, where Django's ORM minds. What is long at the very
+    end would keep one process busy and the others idle.
+    """
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        if "browser" in item.path.parts:
+            return 2, -item.path.stat().st_size
+        return (0, 0) if SERVERS.intersection(item.path.parts) else (1, 0)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
@@ -204,8 +222,3 @@ def study(site: Site, make_study: Callable[..., Any]) -> Any:
 def other_study(other_site: Site, make_study: Callable[..., Any]) -> Any:
     """A study of the other site."""
     return make_study(other_site, patient_name="ROE^Richard")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright's event loop stays in the thread, where Django's ORM minds."""
-    items.sort(key=lambda item: "browser" in item.path.parts)

@@ -17,6 +17,7 @@ from tests.servers import migrated
 from tests.servers.child import ChildServer
 from tests.servers.orthanc import SEND_ENVIRONMENT, send_command, store
 from tests.servers.ports import free_port
+from tests.servers.shell import Shell
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Variables of the test run that would turn the product into something else.
@@ -43,6 +44,7 @@ class Stack:
         self.env = dict(env or {})
         data_dir.mkdir(parents=True, exist_ok=True)
         self.child = ChildServer(data_dir / "supervisor.log")
+        self._shell = Shell()
 
     def __enter__(self) -> Stack:
         self.start()
@@ -134,6 +136,7 @@ class Stack:
 
     def stop(self) -> None:
         """As Ctrl-C does."""
+        self._shell.stop()
         self.child.end(signal.SIGINT, 20)
 
     def pid(self, name: str) -> int:
@@ -186,7 +189,7 @@ class Stack:
 
     def shell(self, code: str) -> str:
         """Output of Python code run inside Django with this stack's database."""
-        return self.manage("shell", "--no-imports", "-c", code)
+        return self._shell.run(code, self.variables())
 
     def tail(self, lines: int = 80) -> str:
         """The end of the combined log."""
