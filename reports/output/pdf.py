@@ -6,7 +6,9 @@ content hash that is printed and that the verification page names.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils.html import strip_tags
 
 from reports import document
-from reports.errors import RetriableError
+from reports.errors import PermanentError, RetriableError
 from reports.letterhead.models import Letterhead
 from reports.models import Report, ReportVersion
 from reports.output import html, shown, signature
@@ -99,6 +101,25 @@ def preview(report: Report) -> bytes:
 def sample(letterhead: Letterhead) -> bytes:
     """A PDF that shows a letterhead. Raises as `pdf` does."""
     return _unsigned(html.sample(letterhead))
+
+
+def warm() -> None:
+    """Have this process's typesetter ready, in a thread: somebody has begun to write a report."""
+    if not typesetter().is_running:
+        threading.Thread(target=_warm, name="typesetter-warm", daemon=True).start()
+
+
+def _warm() -> None:
+    with contextlib.suppress(PermanentError, RetriableError):  # told when a PDF is asked for
+        typesetter().missing_letters("A")
+        typesetter().pdf(
+            "<p>A <b>B</b> <i>C</i></p>",
+            style(Letterhead.Paper.A4),
+            {},
+            [],
+            identifier="0" * 32,
+            moment="2000-01-01T00:00:00+00:00",
+        )
 
 
 def _unsigned(found: html.Page) -> bytes:

@@ -72,6 +72,12 @@ class Typesetter:
         head, _ = self._ask({"do": "letters"}, text.encode())
         return [str(letter) for letter in head["missing"]]
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the child is there, so that a document costs no start."""
+        child = self._child
+        return child is not None and child.poll() is None
+
     def close(self) -> None:
         """End the child."""
         with self._lock:

@@ -18,6 +18,7 @@ from pacs.accounts.principal import Principal
 from pacs.audit import record_read
 from reports.errors import ReportError
 from reports.models import Report, ReportState
+from reports.output import pdf
 from reports.views import templates_api
 from reports.writing import drafts
 from reports.writing.material import insertable
@@ -140,6 +141,7 @@ class StudyReportView(APIView):
         whole_study(pk, who)
         try:
             drafts.open_draft(pk, user, principal=who, **origin(request))
+            pdf.warm()
         except ReportError:
             # What stands in the way is part of the state.
             return self._answer(request, pk)

@@ -6,6 +6,7 @@ import base64
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -450,6 +451,18 @@ def test_a_typesetter_that_hangs_or_dies_is_replaced() -> None:
         made_of.pdf("", "", {}, [], identifier="no number", moment="2026-01-01T00:00:00+00:00")
     assert made_of.missing_letters("a") == []
     made_of.close()
+
+
+def test_it_is_ready_when_somebody_has_begun_to_write(
+    study: Any, radiologist: Any, logged_in: Any
+) -> None:
+    typesetter().close()
+    answer = logged_in(radiologist).post(f"/api/studies/{study.pk}/report/")
+    assert answer.status_code == 200
+    deadline = time.monotonic() + 30
+    while not typesetter().is_running:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_threads_take_turns() -> None:
