@@ -1,7 +1,7 @@
 """The backup at work: many uploads at a time, each row claimed by compare-and-set.
 
-Threads read, seal and upload; only the calling thread touches the database. What is claimed and
-not finished (a kill -9) is due again when its lease is over.
+Threads read, seal and upload; only the calling thread touches the database. It renews the lease of
+what it holds; what a killed worker held is due again when that is over.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from studies.errors import PermanentError
 from studies.lease import pause_after
 
 log = structlog.get_logger(__name__)
-LEASE = timedelta(minutes=15)
+LEASE = timedelta(seconds=90)
+RENEW_SECONDS = 30.0
 FIRST_PAUSE, LONGEST_PAUSE = 5, 3600
 BREAK_AFTER = 5
 """Failures one after the other that mean that the storage, not an object, is the trouble."""
@@ -113,7 +114,7 @@ class _Slice:
         self.token = secrets.randbits(62)
         self.pace = Pace(settings.BACKUP_BYTES_PER_SECOND)
         self.outcomes: list[Outcome] = []
-        self.flushed = monotonic()
+        self.flushed = self.renewed = monotonic()
         self.failed_in_a_row = 0
         self.broken: Exception | None = None
         self.more = False
@@ -121,7 +122,7 @@ class _Slice:
     def work(self) -> None:
         threads = settings.BACKUP_THREADS
         with ThreadPoolExecutor(threads, "backup") as pool:
-            running: set[Future[Outcome]] = set()
+            running: dict[Future[Outcome], int] = {}
             waiting: list[BackupState] = []
             empty = False
             while True:
@@ -131,13 +132,15 @@ class _Slice:
                 while waiting and len(running) < threads and not self._is_over():
                     row = waiting.pop()
                     self.pace.wait(row.file_size)
-                    running.add(pool.submit(self._upload, row))
+                    running[pool.submit(self._upload, row)] = row.pk
                 if not running:
                     break
-                finished, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:
+                    del running[future]
                     self._note(future.result())
                 self._flush()
+                self._renew([*running.values(), *(row.pk for row in waiting)])
             self._give_back(waiting)
         self._flush(force=True)
         if self.broken is not None:
@@ -182,6 +185,15 @@ class _Slice:
         if any(outcome.error is None for outcome in outcomes):
             health.worked()
         self.flushed = monotonic()
+
+    def _renew(self, held: list[int]) -> None:
+        """The lease of what is under way: a large file over a thin line takes long."""
+        if monotonic() - self.renewed < RENEW_SECONDS:
+            return
+        self.renewed = monotonic()
+        BackupState.objects.filter(
+            pk__in=held, lease_token=self.token, state=BackupState.State.PENDING
+        ).update(next_attempt_at=timezone.now() + LEASE)
 
     def _done(self, outcome: Outcome) -> None:
         key_id = self.key.id if self.key is not None else ""

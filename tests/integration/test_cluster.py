@@ -62,15 +62,17 @@ class Load(threading.Thread):
                 time.sleep(1)
 
     def _send(self, files: list[Path]) -> bool:
+        """Whether Orthanc has all of them: dcmsend ends well where it was cut off."""
         stack = self.cluster.stack
-        done = subprocess.run(
+        subprocess.run(
             send_command(files, stack.dicom_port, "LIGHTBOX"),
             env={**os.environ, **SEND_ENVIRONMENT},
             capture_output=True,
             timeout=300,
             check=False,
         )
-        return done.returncode == 0
+        uid = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+        return self.cluster.held_by_orthanc(uid) == len(files)
 
 
 class Listener(threading.Thread):

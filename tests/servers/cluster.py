@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import signal
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -151,6 +154,23 @@ class Cluster:
         place = self.folder / "nginx"
         text = text.replace("/var/log/nginx", str(place)).replace("pacs.example.org", "127.0.0.1")
         return nginx_command(place, text)
+
+    def held_by_orthanc(self, study_instance_uid: str) -> int:
+        """Images of a study at Orthanc; 0 where it does not answer."""
+        user, password = self.stack.orthanc_credentials
+        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        request = urllib.request.Request(
+            f"{self.stack.orthanc_url}/tools/find",
+            json.dumps(
+                {"Level": "Instance", "Query": {"StudyInstanceUID": study_instance_uid}}
+            ).encode(),
+            {"Authorization": f"Basic {credentials}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return len(json.load(answer))
+        except OSError:
+            return 0
 
     def victims(self) -> dict[str, Callable[[], None]]:
         """What kills each part with signal 9, and has it started again."""
