@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -214,6 +215,29 @@ def test_what_a_dead_worker_had_claimed_is_due_again(
     BackupState.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
     engine.run()
     assert states() == ["done"]
+
+
+def test_what_takes_long_stays_with_who_uploads_it(
+    cloudinary_backup: CloudinaryService, store_images: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_images(2)
+    monkeypatch.setattr(engine, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(engine, "RENEW_SECONDS", 0.1)
+    cloudinary_backup.latency = 1.5
+    taken: list[int] = []
+    slice_ = engine._Slice(keys.sealing_key(), time.monotonic() + 20)
+    flush = slice_._flush
+
+    def look(*, force: bool = False) -> None:
+        taken.append(len(engine.claim(9, token=1)))
+        flush(force=force)
+
+    monkeypatch.setattr(slice_, "_flush", look)
+    slice_.work()
+    assert len(taken) > 5
+    assert sum(taken) == 0
+    assert states() == ["done", "done"]
+    assert cloudinary_backup.calls.count("upload") == 2
 
 
 def test_a_study_is_safe_only_with_its_expected_number(
