@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from pacs.audit.models import AuditEvent
 from studies import archive
+from studies.archive.errors import ArchiveDown
 from studies.backup import copies, engine, enrolment, health, keys, safety, verify
 from studies.backup.models import BackupHealth, BackupState
 from studies.models import Study
@@ -302,6 +303,27 @@ class TestVerify:
         found = verify.verify(self.rows())
         assert found.lost == [BackupState.objects.get().pk]
         assert AuditEvent.objects.filter(action="backup.verified", outcome="failed").exists()
+
+    def test_a_copy_that_cannot_be_reached_is_not_called_lost(
+        self, backed_up: Any, cloudinary_backup: CloudinaryService
+    ) -> None:
+        archive.local_path(backed_up.archive_key).unlink()
+        cloudinary_backup.fail = [500] * 20
+        found = verify.verify(self.rows())
+        assert (found.unreachable, found.bad_archive, found.lost) == (1, 1, [])
+        assert not found.is_clean
+        cloudinary_backup.fail = []
+        assert verify.verify(self.rows()).healed == 1
+
+    def test_an_archive_that_does_not_answer(
+        self, backed_up: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def down(key: str) -> Any:
+            raise ArchiveDown("The archive's storage does not answer.")
+
+        monkeypatch.setattr(archive, "open_archived", down)
+        found = verify.verify(self.rows())
+        assert (found.unreachable, found.bad_archive, found.lost) == (1, 0, [])
 
     def test_a_missing_file_comes_back_while_somebody_reads_it(self, backed_up: Any) -> None:
         path = archive.local_path(backed_up.archive_key)

@@ -197,7 +197,7 @@ def test_parts_are_killed_under_load(cluster: Cluster, tmp_path: Path) -> None:
     copies = {path.name for path in (cluster.folder / "cloudinary").iterdir()}
     backed_up = [name for name in copies if "archive%2F1%2F" in name]
     assert len(backed_up) == len(files)
-    words = cluster.stack.manage("verify_storage", "--no-heal")
+    words = cluster.stack.manage("verify_storage", "--no-heal", timeout=600)
     assert "0 bad in the archive, 0 bad in the backup, 0 healed, 0 not reachable, 0 lost" in words
 
     # No row is stuck, nobody waits, and what comes next is on every worklist at once.

@@ -172,7 +172,7 @@ class Stack:
             stderr=subprocess.DEVNULL,
         )
 
-    def manage(self, *arguments: str, input: str | None = None) -> str:
+    def manage(self, *arguments: str, input: str | None = None, timeout: float = 180) -> str:
         """Output of a command of manage.py with this stack's environment."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
@@ -181,7 +181,7 @@ class Stack:
             capture_output=True,
             text=True,
             input=input,
-            timeout=180,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, f"manage.py {arguments}: {done.stdout}{done.stderr}"
