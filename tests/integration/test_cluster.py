@@ -167,6 +167,7 @@ def test_parts_are_killed_under_load(cluster: Cluster, tmp_path: Path) -> None:
     cluster.stack.wait_healthy(120)
     total = "SELECT count(*) FROM studies_instance"
     wait(lambda: number(cluster, total) >= len(files), 300, "all are indexed", portal)
+    indexed = time.monotonic() - began
     done = "SELECT count(*) FROM studies_backupstate WHERE state = 'done'"
     open_ = "SELECT count(*) FROM studies_backupstate WHERE state <> 'done'"
     wait(
@@ -175,6 +176,7 @@ def test_parts_are_killed_under_load(cluster: Cluster, tmp_path: Path) -> None:
         "all are backed up",
         portal,
     )
+    backed_up_after = time.monotonic() - began
     outbox = "SELECT count(*) FROM studies_documentchange"
     wait(lambda: number(cluster, outbox) == 0, 300, "all documents are delivered", portal)
     settled = time.monotonic() - began
@@ -224,6 +226,7 @@ def test_parts_are_killed_under_load(cluster: Cluster, tmp_path: Path) -> None:
         listener.stopping = True
     print(
         f"{len(files)} images, {killed.total()} kills, sent in {sent:.0f} s"
-        f" ({load.repeated} repeated), settled after {settled:.0f} s,"
+        f" ({load.repeated} repeated), indexed after {indexed:.0f} s, backed up after"
+        f" {backed_up_after:.0f} s, settled after {settled:.0f} s,"
         f" sockets {[listener.hellos for listener in listeners]}"
     )
