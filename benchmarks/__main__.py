@@ -23,12 +23,14 @@ from benchmarks import (
     report_search,
     reporting,
     retrieval,
+    scale,
     stow,
     uploads,
     worklist,
 )
 from benchmarks.http import Row
 from studies.demo import synth
+from tests.servers import migrated
 from tests.servers.portal import Portal
 from tests.servers.stack import Stack
 from tests.servers.uvicorn import DataPlaneProcesses
@@ -122,6 +124,10 @@ def measure_agents(bench: Bench) -> Found:
     )
 
 
+def measure_scale(bench: Bench) -> Found:
+    return scale.measure()
+
+
 PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] = {
     "arrival": (measure_arrival, arrival.table_rows),
     "retrieval": (measure_retrieval, retrieval.table_rows),
@@ -130,6 +136,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
     "reporting": (measure_reporting, reporting.table_rows),
+    "scale": (measure_scale, scale.table_rows),
     "report_search": (measure_report_search, report_search.table_rows),
     "agents": (
         measure_agents,
@@ -149,6 +156,7 @@ def main() -> None:
     found: Found = {}
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="lightbox-bench-") as folder:
+        migrated.keep_in(Path(folder) / "migrated")
         slices = synth.ct_series(Path(folder) / "ct", slices=SLICES, size=512, seed=77)
         with Stack(Path(folder) / "data", env={"PACS_QUIET_SECONDS": "1"}) as stack:
             token, cookie, slug = stack.shell(MAKE_TOKEN).split()

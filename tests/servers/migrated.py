@@ -25,6 +25,11 @@ def keep_in(folder: Path) -> None:
     _folder = folder
 
 
+def is_ready() -> bool:
+    """Whether there is such a folder."""
+    return _folder is not None
+
+
 def once(name: str, make: Callable[[Path], None]) -> Path:
     """What `make` makes at a path, by the first process that asks; the others wait."""
     assert _folder is not None, "keep_in comes first"

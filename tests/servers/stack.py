@@ -91,7 +91,8 @@ class Stack:
         """Start and wait until /healthz answers 200 (and, with `demo`, until it is loaded)."""
         before = self.child.log.stat().st_size if self.child.log.exists() else 0
         database = self.data_dir / "lightbox.sqlite3"
-        if "DATABASE_URL" not in self.env and not database.exists():
+        fresh = "DATABASE_URL" not in self.env and not database.exists()
+        if fresh and migrated.is_ready():
             migrated.sqlite(database)
         command = [sys.executable, "-m", "pacs.supervisor"]
         self.child.launch(command, env=self.variables(), cwd=CHECKOUT)
