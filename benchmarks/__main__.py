@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks import (
     agents,
     arrival,
+    backup,
     qido,
     rendered,
     report_search,
@@ -124,6 +125,10 @@ def measure_agents(bench: Bench) -> Found:
     )
 
 
+def measure_backup(bench: Bench) -> Found:
+    return backup.measure(bench.folder / "backup")
+
+
 def measure_scale(bench: Bench) -> Found:
     return scale.measure()
 
@@ -136,6 +141,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
     "reporting": (measure_reporting, reporting.table_rows),
+    "backup": (measure_backup, backup.table_rows),
     "scale": (measure_scale, scale.table_rows),
     "report_search": (measure_report_search, report_search.table_rows),
     "agents": (

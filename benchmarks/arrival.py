@@ -45,7 +45,7 @@ class Listener:
 
 def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     """A study by one C-STORE association, watched from outside."""
-    uid, count = _uid(files), len(files)
+    uid, count = uid_of(files), len(files)
     portal = portal_target(stack, token)
     listener = Listener(stack.port, token, count)
     if not listener.ready.wait(10):
@@ -55,7 +55,7 @@ def arrival(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     start = time.perf_counter()
     stack.storescu(files)
     sent = time.perf_counter()
-    archived, _ = _until_archived(portal, uid, count)
+    archived, _ = until_archived(portal, uid, count)
     if not listener.done.wait(60):
         raise RuntimeError("the socket never showed the final count")
     first_stored = stored.result()
@@ -85,7 +85,7 @@ def keeping_up(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
 
 def catching_up(stack: Stack, token: str, files: list[Path]) -> dict[str, float]:
     """What the follower can do by itself: Orthanc fills while it may not look, then it may."""
-    uid, count = _uid(files), len(files)
+    uid, count = uid_of(files), len(files)
     portal = portal_target(stack, token)
     server = "from studies.models import OrthancServer as S; S.objects.update(is_enabled={})"
     stack.shell(server.format(False))
@@ -94,8 +94,8 @@ def catching_up(stack: Stack, token: str, files: list[Path]) -> dict[str, float]
     alone = count / (time.perf_counter() - start)
     time.sleep(1)
     stack.shell(server.format(True) + "; from studies.tasks import follow_changes as f; f.delay(1)")
-    first, seen = _until_archived(portal, uid, 1)
-    last, _ = _until_archived(portal, uid, count)
+    first, seen = until_archived(portal, uid, 1)
+    last, _ = until_archived(portal, uid, count)
     rate_alone = (count - seen) / (last - first)
     return {
         "orthanc_alone_instances_per_s": alone,
@@ -138,7 +138,7 @@ class _FirstImage(threading.Thread):
         return self._at
 
 
-def _until_archived(portal: Target, uid: str, wanted: int) -> tuple[float, int]:
+def until_archived(portal: Target, uid: str, wanted: int) -> tuple[float, int]:
     """When at least `wanted` images are there, and how many then."""
     connection = HTTPConnection("127.0.0.1", portal.port, timeout=30)
     deadline = time.monotonic() + 120
@@ -153,7 +153,7 @@ def _until_archived(portal: Target, uid: str, wanted: int) -> tuple[float, int]:
     raise RuntimeError("not archived in two minutes")
 
 
-def _uid(files: list[Path]) -> str:
+def uid_of(files: list[Path]) -> str:
     return str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
 
 

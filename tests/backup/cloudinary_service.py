@@ -214,8 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-if __name__ == "__main__":  # a process of its own: PORT FOLDER
+if __name__ == "__main__":  # a process of its own: PORT FOLDER [LATENCY]
     import sys
 
-    CloudinaryService(int(sys.argv[1]), Path(sys.argv[2]))
+    service = CloudinaryService(int(sys.argv[1]), Path(sys.argv[2]))
+    service.latency = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
     threading.Event().wait()
