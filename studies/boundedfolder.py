@@ -17,15 +17,21 @@ class BoundedFolder:
     """`folder` and `limit` in bytes are asked for anew each time: settings may change in tests.
 
     `young`: files used within so many seconds stay, since who was told their path may be about to
-    open it.
+    open it. `spare`: with less than this free on the disk half of what is here goes, so that a
+    cache never is what fills it.
     """
 
     def __init__(
-        self, folder: Callable[[], Path], limit: Callable[[], int], young: float = 0
+        self,
+        folder: Callable[[], Path],
+        limit: Callable[[], int],
+        young: float = 0,
+        spare: Callable[[], int] = lambda: 0,
     ) -> None:
         self._folder = folder
         self._limit = limit
         self._young = young
+        self._spare = spare
         self._lock = threading.Lock()
         self._written = 0
 
@@ -49,15 +55,30 @@ class BoundedFolder:
             full = self._written > self._limit() // SHARE
             if full:
                 self._written = 0
-        if full:
-            with suppress(OSError):
+        with suppress(OSError):
+            if full:
                 self.trim()
+            if self.is_in_the_way():
+                self.make_room()
+
+    def is_in_the_way(self) -> bool:
+        """Whether the disk has less than `spare` free."""
+        if not (spare := self._spare()):
+            return False
+        disk = os.statvfs(self._folder())
+        return disk.f_bavail * disk.f_frsize < spare
+
+    def make_room(self) -> None:
+        """Remove half, the longest unused."""
+        self._trim_to(sum(size for _, size, _ in _files(self._folder())) // 2)
 
     def trim(self) -> None:
         """Remove the longest unused until the folder is within its bound again."""
+        self._trim_to(self._limit() * (SHARE - 1) // SHARE)
+
+    def _trim_to(self, bound: int) -> None:
         found = sorted(_files(self._folder()))
         total = sum(size for _, size, _ in found)
-        bound = self._limit() * (SHARE - 1) // SHARE
         young = time.time() - self._young
         for used, size, path in found:
             if total <= bound or (self._young and used > young):

@@ -19,8 +19,8 @@ from pacs.s3 import Trouble, trouble
 from studies.archive.errors import ArchiveDown, ArchiveRefuses
 from studies.dicom.payload import Payload
 
-# Above, in parts; S3 takes 5 GiB in one piece, and a repeated attempt sends it all again.
-ONE_PIECE = 64 * 2**20
+# S3 takes no more in one piece; above, in parts, which have no MD5 of the whole.
+ONE_PIECE = 5 * 2**30
 NETWORK = (urllib3.exceptions.HTTPError, http.client.HTTPException, ConnectionError, TimeoutError)
 WORDS = {
     Trouble.REFUSED: "The archive's storage refuses the portal: check its address and credentials.",
@@ -62,12 +62,12 @@ class Bucket:
         """
         with _translated():
             if len(payload) <= ONE_PIECE:
-                digest = hashlib.md5(payload.data, usedforsecurity=False).digest()
+                md5 = hashlib.md5(payload.data, usedforsecurity=False).digest()
                 self._client.put_object(
                     **self._place(key),
                     Body=payload.open(),
                     ContentLength=len(payload),
-                    ContentMD5=base64.b64encode(digest).decode(),
+                    ContentMD5=base64.b64encode(md5).decode(),
                     ContentType="application/dicom",
                 )
                 return
@@ -77,9 +77,11 @@ class Bucket:
                 ExtraArgs={"ContentType": "application/dicom"},
                 Config=self._storage.transfer_config,
             )
-            there = self._client.head_object(**self._place(key))["ContentLength"]
-            if there != len(payload):
-                raise ArchiveDown("The archive's storage holds fewer bytes than were sent.")
+        digest = hashlib.sha256()
+        for piece in self.stream(key):
+            digest.update(piece)
+        if digest.hexdigest() != payload.sha256:
+            raise ArchiveDown("The archive's storage holds other bytes than were sent.")
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The whole object in pieces."""

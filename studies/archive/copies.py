@@ -6,6 +6,7 @@ it can be fetched again, so it is kept within PACS_ARCHIVE_CACHE_BYTES.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import secrets
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from studies import cachefiles
-from studies.archive.errors import ArchiveDamaged
+from studies.archive.errors import ArchiveDamaged, ArchiveDown
 from studies.boundedfolder import BoundedFolder
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 BLOCK = 2**20
 IN_USE_SECONDS = 120.0
 
-_bounded = BoundedFolder(lambda: _folder(), lambda: settings.ARCHIVE_CACHE_BYTES, IN_USE_SECONDS)
+_bounded = BoundedFolder(
+    lambda: _folder(),
+    lambda: settings.ARCHIVE_CACHE_BYTES,
+    IN_USE_SECONDS,
+    # Before images are refused for want of room.
+    lambda: 2 * settings.MIN_FREE_BYTES,
+)
 
 
 def _folder() -> Path:
@@ -48,7 +55,11 @@ def found(key: str) -> Path | None:
 
 
 def keep(key: str, pieces: Iterable[bytes]) -> Path:
-    """Write a whole copy. Raises ArchiveDamaged where its bytes are not those of the key."""
+    """Write a whole copy.
+
+    Raises ArchiveDamaged where its bytes are not those of the key, ArchiveDown where there is no
+    room for it now.
+    """
     path = _whole(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
@@ -62,8 +73,11 @@ def keep(key: str, pieces: Iterable[bytes]) -> Path:
         if digest.hexdigest() != path.name:
             raise ArchiveDamaged("The file in the archive is not what was stored.")
         draft.replace(path)
-    except BaseException:
+    except BaseException as error:
         draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _bounded.make_room()
+            raise ArchiveDown("There is no room here for a copy of the file.") from error
         raise
     _bounded.wrote(size)
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -238,6 +239,40 @@ def test_copies_stay_within_their_bound(s3_archive: S3Proxy, settings: Any) -> N
     held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert 0 < held <= 2**20
     assert all(len(archive.local_path(key).read_bytes()) == 60_000 for key in keys)
+
+
+def test_copies_are_never_what_fills_the_disk(
+    s3_archive: S3Proxy, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [stored(os.urandom(30_000)) for _ in range(20)]
+    folder = Path(settings.ARCHIVE_CACHE_DIR)
+    for number, path in enumerate(sorted(folder.rglob("*"))):
+        if path.is_file():
+            os.utime(path, (number, number))
+    disk = os.statvfs(folder)
+    settings.MIN_FREE_BYTES = disk.f_bavail * disk.f_frsize  # half of what is kept free
+    stored(os.urandom(30_000))
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert held <= 11 * 30_000
+    settings.MIN_FREE_BYTES = 0
+    assert all(archive.local_path(key).stat().st_size == 30_000 for key in keys)
+
+
+def test_no_room_for_a_copy_is_told_as_such(s3_archive: S3Proxy, settings: Any) -> None:
+    data = os.urandom(400_000)
+    key = stored(data)
+    forget()
+    folder = Path(settings.ARCHIVE_CACHE_DIR)
+    folder.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=256k", "lightbox-test", str(folder)]
+    subprocess.run(mounted, check=True)
+    try:
+        with pytest.raises(ArchiveDown, match="no room"):
+            archive.local_path(key)
+        assert archive.opened(key, archive.WHOLE + 1)  # nothing is read yet
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert archive.local_path(key).read_bytes() == data
 
 
 def test_addresses() -> None:
