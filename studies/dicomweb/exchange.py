@@ -124,7 +124,7 @@ class Exchange:
             extra.append((b"allow", error.allow.encode()))
         if isinstance(error, RangeError):
             extra.append((b"content-range", b"bytes */%d" % error.length))
-        if error.status == 503:
+        if error.status in (503, 507):
             extra.append((b"retry-after", b"2"))
         if self._has_body_left():
             await self._fail_early(error, extra)

@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from django.test import override_settings
 
 from pacs.settings.storages import archive_storage
 from studies import archive
@@ -44,10 +43,10 @@ def bucket(s3_server: str) -> str:
 def s3_archive(proxy: S3Proxy, bucket: str, settings: Any, tmp_path: Path) -> Iterator[S3Proxy]:
     """The archive is at the proxy; copies of it are in a folder of the test."""
     entry = archive_storage(f"s3://key:secret@{bucket}/pacs?endpoint_url={proxy.url}", "")
-    with override_settings(
-        STORAGES={**settings.STORAGES, "archive": entry}, ARCHIVE_CACHE_DIR=tmp_path / "copies"
-    ):
-        yield proxy
+    # Not override_settings: what a test sets afterwards would bring this back when it is undone.
+    settings.STORAGES = {**settings.STORAGES, "archive": entry}
+    settings.ARCHIVE_CACHE_DIR = tmp_path / "copies"
+    yield proxy
     archive.fetch_missing_with(_original)
 
 

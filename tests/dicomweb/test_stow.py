@@ -222,13 +222,16 @@ def test_what_came_whole_before_a_fault_is_kept(sender: AsgiClient) -> None:
     assert spool.held() == 0
 
 
-def test_server_in_trouble_is_503(sender: AsgiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_args: Any, **_options: Any) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(("number", "status"), [(5, 503), (28, 507)], ids=["broken", "full"])
+def test_server_in_trouble(
+    sender: AsgiClient, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    def fails(*_args: Any, **_options: Any) -> None:
+        raise OSError(number, "something of the disk")
 
-    monkeypatch.setattr(intake.ingest, "prepare", full)
+    monkeypatch.setattr(intake.ingest, "prepare", fails)
     reply = stow(sender, ct_file(), ct_file())
-    assert reply.status == 503
+    assert reply.status == status
     assert reply.headers["retry-after"]
     assert spool.held() == 0
     assert not left_over()
