@@ -136,7 +136,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = envstr("REDIS_URL")
 if REDIS_URL:
     # A kept connection that Redis has closed is replaced; a Redis that is down fails at once.
-    REDIS_HOST = {"address": REDIS_URL, "retry": Retry(NoBackoff(), 1)}  # type: ignore[no-untyped-call]
+    # The layer asks with a wait of 5 s for the next message: redis-py's own 5 s for an answer would
+    # end every socket on which nothing happens.
+    REDIS_HOST = {
+        "address": REDIS_URL,
+        "retry": Retry(NoBackoff(), 1),  # type: ignore[no-untyped-call]
+        "socket_connect_timeout": 5,
+        "socket_timeout": 15,
+    }
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",

@@ -12,6 +12,8 @@ Values = dict[str, Any]
 
 # What `pk` names, by how the address begins or what stands before it; the first that fits counts.
 SUBJECTS = (
+    ("studies/<int:pk>/report-templates", "study"),
+    ("reports/<int:pk>/write", "study"),
     ("worklist/row/", "study"),
     ("worklist/saved/", "saved_filter"),
     ("patients/", "patient"),

@@ -61,7 +61,7 @@ def cloudinary_backup(
         "api_secret": SECRET,
         "prefix": "pacs",
         "api_url": cloudinary_service.url,
-        "timeout": 5,
+        "timeout": 20,
     }
     backup_to(
         {"BACKEND": "pacs.cloudinary_storage.CloudinaryStorage", "OPTIONS": options}, sealed=True

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,15 @@ def test_both_web_processes_tell_what_the_worker_stored(
     assert not list(shape.portal.stack.data_dir.glob("*.sqlite3"))
     wait(lambda: shape.sql(f"SELECT arrival FROM studies_study WHERE id = {study}") == [("quiet",)],
          20, "quiet", shape.portal)  # fmt: skip
+
+
+def test_a_socket_on_which_nothing_happens_stays(shape: Shape) -> None:
+    with shape.listening() as sockets:
+        until = time.monotonic() + 14
+        while time.monotonic() < until:
+            for socket in sockets:
+                with suppress(TimeoutError):
+                    socket.recv(1)  # raises where the server has ended it
 
 
 def test_worklist_pages(shape: Shape, series: Callable[..., tuple[list[Path], str]]) -> None:
