@@ -21,7 +21,7 @@ NODE_MODULES := static/node_modules/.installed-$(call fingerprint,static/package
 FRONT_SOURCES := $(shell find static -path static/node_modules -prune -o -path static/dist -prune \
 	-o -type f -print 2>/dev/null)
 
-.PHONY: help run setup dev servers test-servers node front test bench agent lint format clean
+.PHONY: help run setup dev servers test-servers node front test cluster bench agent lint format clean
 
 # Without an interpreter (it goes with an upgrade of the system's) the stamps beside it mean nothing.
 ifneq ($(shell test -x $(PYTHON) || echo gone),)
@@ -81,6 +81,10 @@ front: static/dist/.built
 test: test-servers $(DEV) front
 	cd static && npm run --silent --if-present test
 	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+# Every server at once, each part killed three times; LIGHTBOX_CLUSTER_IMAGES is the size of the load.
+cluster: test-servers $(DEV) front
+	$(PYTHON) -m pytest -s -m cluster tests/integration/test_cluster.py
 
 bench: servers test-servers $(DEV) front
 	$(PYTHON) -m benchmarks

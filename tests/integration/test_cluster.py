@@ -29,7 +29,7 @@ from tests.servers.cluster import BUCKET, Cluster
 from tests.servers.orthanc import SEND_ENVIRONMENT, send_command
 from tests.servers.portal import wait
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 IMAGES = int(os.environ.get("LIGHTBOX_CLUSTER_IMAGES", "600"))
 STUDIES = 12
