@@ -133,8 +133,10 @@ class CloudinaryStorage(Storage):
                 kinds |= {420: exceptions.RateLimited, 429: exceptions.RateLimited}
                 raise kinds.get(answer.status, exceptions.GeneralError)(f"HTTP {answer.status}")
             yield from answer.stream(1 << 20)
-        finally:
             answer.release_conn()
+        finally:
+            # What was not read would be taken for the next answer.
+            answer.close()
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         if mode != "rb":
