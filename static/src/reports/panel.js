@@ -54,9 +54,6 @@ export function createPanel({ role, annotations, show, toImages }) {
   let template;
   let looking;
   let elsewhere = false;
-  // Somebody asked this window for the text. What only hears of a draft does not write it: it may
-  // be open in another window.
-  let wanted = false;
   let recogniser;
 
   const form = createForm(byId("report-sections"), {
@@ -276,7 +273,11 @@ export function createPanel({ role, annotations, show, toImages }) {
     }
   }
 
-  async function apply(next) {
+  /**
+   * With `wants`, somebody asked this window for the text. What only hears of a draft does not write
+   * it: it may be open in another window.
+   */
+  async function apply(next, wants = false) {
     const before = state;
     state = next;
     const words = STATES[state.state] ?? state.state;
@@ -291,13 +292,7 @@ export function createPanel({ role, annotations, show, toImages }) {
       autosave.changed();
       return;
     }
-    const wants = wanted || form.isEditable;
-    wanted = false;
-    if (state.writable && !wants) {
-      form.show(state.content, { editable: false });
-      byId("report-body").tabIndex = 0;
-      showStart("", "Go on writing");
-    } else if (state.writable) {
+    if (state.writable && (wants || form.isEditable)) {
       const known = before?.writable && before.report === state.report && !form.isEmpty;
       if (!known) await edit();
       else if (state.revision > autosave.revision) {
@@ -312,9 +307,9 @@ export function createPanel({ role, annotations, show, toImages }) {
       else form.clear();
       // Nothing in it takes the focus now, and it may be longer than the window.
       byId("report-body").tabIndex = 0;
-      const offer = state.may_start ? "Write the report" : "";
+      const offer = state.writable ? "Go on writing" : state.may_start ? "Write the report" : "";
       const why = state.may_start && !state.report ? "" : state.why;
-      showStart(why, offer, state.may_take_over);
+      showStart(why, offer, state.may_take_over && !state.writable);
     }
     layOut();
   }
@@ -342,13 +337,9 @@ export function createPanel({ role, annotations, show, toImages }) {
   /** Looks how the report stands. With `force`, what is in this tab gives way. */
   const load = (options) => inTurn(() => loadNow(options));
 
-  async function loadNow({ force = false } = {}) {
-    if (elsewhere && !force) {
-      wanted = false;
-      return;
-    }
+  async function loadNow({ force = false, wants = force } = {}) {
+    if (elsewhere && !force) return;
     if (form.isEditable && autosave.isDirty() && !force) {
-      wanted = false;
       await autosave.flush();
       return;
     }
@@ -356,11 +347,10 @@ export function createPanel({ role, annotations, show, toImages }) {
       autosave.stop();
       form.clear();
       state = undefined;
-      wanted = true;
     }
     const { kind, data } = await ask("GET", statePath);
     answered(kind, data);
-    if (kind === "ok") await apply(data);
+    if (kind === "ok") await apply(data, wants);
   }
 
   function answered(kind, data) {
@@ -393,8 +383,7 @@ export function createPanel({ role, annotations, show, toImages }) {
     answered(kind, data);
     if (kind !== "ok") return;
     state = undefined;
-    wanted = true;
-    await apply(data);
+    await apply(data, true);
     if (form.isEditable && !document.querySelector("dialog[open]")) form.focus();
   }
 
@@ -432,17 +421,16 @@ export function createPanel({ role, annotations, show, toImages }) {
   }
 
   /** Once a window: how the report stands, and what was left on the images. */
-  function look() {
-    looking ??= Promise.all([quietly(() => store.load()), load()]);
+  function look({ wants = false } = {}) {
+    looking ??= Promise.all([quietly(() => store.load()), load({ wants })]);
     return looking;
   }
 
   async function start({ open: writes = false } = {}) {
     root.hidden = false;
-    wanted = true;
-    await look();
+    await look({ wants: true });
     // It was looked at before anybody asked for it.
-    if (state?.writable && !form.isEditable) await load();
+    if (state?.writable && !form.isEditable) await load({ wants: true });
     if (writes && state?.may_start) await open();
     else if (form.isEditable) form.focus();
   }
@@ -660,10 +648,7 @@ export function createPanel({ role, annotations, show, toImages }) {
   document.addEventListener("session-over", () => autosave.flush());
 
   // What was done in this window: an addendum begun is gone on with here.
-  document.addEventListener("report.changed", () => {
-    wanted = true;
-    load();
-  });
+  document.addEventListener("report.changed", () => load({ wants: true }));
   document.addEventListener("htmx:confirm", (event) => {
     if (!event.target.matches?.("[data-sign]")) return;
     event.preventDefault();
