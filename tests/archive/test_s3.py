@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from studies.dicom.payload import Payload
 from tests.archive.conftest import client
 from tests.servers.ports import free_port
 from tests.servers.s3 import S3Proxy
+from tests.servers.smalldisk import small_disk
 
 BIG = 9 * 2**20 + 12_345
 
@@ -262,16 +262,10 @@ def test_no_room_for_a_copy_is_told_as_such(s3_archive: S3Proxy, settings: Any) 
     data = os.urandom(400_000)
     key = stored(data)
     forget()
-    folder = Path(settings.ARCHIVE_CACHE_DIR)
-    folder.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=256k", "lightbox-test", str(folder)]
-    subprocess.run(mounted, check=True)
-    try:
+    with small_disk(Path(settings.ARCHIVE_CACHE_DIR), 256 * 1024):
         with pytest.raises(ArchiveDown, match="no room"):
             archive.local_path(key)
         assert archive.opened(key, archive.WHOLE + 1)  # nothing is read yet
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
     assert archive.local_path(key).read_bytes() == data
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from studies.archive.room import WORDS
 from tests.servers.portal import Portal, wait
+from tests.servers.smalldisk import small_disk
 from tests.servers.stack import Stack
 
 pytestmark = pytest.mark.integration
@@ -23,17 +23,10 @@ DISK = 24 * 2**20
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """A portal whose archive is a disk of 24 MB."""
     folder = tmp_path_factory.mktemp("small")
-    archive = folder / "archive"
-    archive.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "lightbox-test", str(archive)], check=True
-    )
-    try:
+    with small_disk(folder / "archive", DISK) as archive:
         env = {"PACS_ARCHIVE_DIR": str(archive), "PACS_MIN_FREE_BYTES": "0"}
         with Stack(folder, env=env) as stack:
             yield Portal(stack)
-    finally:
-        subprocess.run(["umount", "--lazy", str(archive)], check=True)
 
 
 def fill(archive: Path) -> Path:
