@@ -87,3 +87,14 @@ def test_a_sequence_of_undefined_length_is_pydicom_s() -> None:
     dataset.VOILUTSequence = [Dataset()]
     dataset["VOILUTSequence"].is_undefined_length = True
     assert lean.header(as_read(dataset, ExplicitVRLittleEndian)) is None
+
+
+def test_what_a_frame_is_shown_by() -> None:
+    ours, theirs = lean.shown(plain()), dcmread(BytesIO(plain()), stop_before_pixels=True)
+    assert ours is not None
+    for element in ours:
+        assert element == theirs[element.tag]
+    module = [tag for tag in theirs.keys() if tag.group == 0x0028]  # noqa: SIM118
+    assert {tag for tag in module if not 0x0106 <= tag.element <= 0x0111} == set(ours.keys())
+    assert lean.shown(plain()) is ours
+    assert lean.shown(plain()[:400]) is None

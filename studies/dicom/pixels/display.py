@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,20 @@ from studies.dicom.pixels import (
 )
 from studies.dicom.pixels.decode import CannotDecode, Pixels, open_image, rgb, stored
 from studies.dicom.pixels.grey import difference_shades, shades
-from studies.dicom.pixels.rendering import GIF, JPEG, MAX_PIXELS, PNG, Rendering
+from studies.dicom.pixels.rendering import GIF, JPEG, MAX_PIXELS, PNG, QUALITY, Rendering
 from studies.dicom.pixels.values import first_number
 from studies.dicom.presentation import State, state_of
 
 GIF_PIXELS = 4 * MAX_PIXELS
 FRAME_MILLISECONDS = 100
 PNG_LEVEL = 3
+PLAIN_BYTES = 2 << 20
+TABLES = (
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "SharedFunctionalGroupsSequence",
+)
 
 
 def picture(
@@ -48,7 +56,8 @@ def picture(
     state_file = dcmread(state_path) if state_path is not None else None
     if state_file is not None and "MaskSubtractionSequence" in state_file:
         span = None  # other frames of the image are needed too
-    dataset, pixels = _read(path, frames[0], span, with_text=bool(wanted.annotation))
+    whole = state_file is not None or bool(wanted.annotation) or wanted.icc != "no"
+    dataset, pixels = _read(path, frames[0], span, whole=whole)
     made = [_finished(dataset, pixels, frames[0], wanted, state_file)]
     if wanted.kind == GIF:
         for number in frames[1:]:
@@ -59,12 +68,31 @@ def picture(
     return _encoded(dataset, made, wanted)
 
 
+def plain(path: Path, span: tuple[int, int], wanted: Rendering) -> bytes | None:
+    """The picture of an uncompressed grey frame at its own size, for which no decoder is needed:
+    samples are bytes of the file, what is read of the header are numbers. None for all others."""
+    if not _is_plain(wanted) or not 0 < span[1] <= PLAIN_BYTES:
+        return None
+    dataset = native.shown(path, span[0])
+    if dataset is None or any(keyword in dataset for keyword in TABLES):
+        return None
+    pixels = native.frame(path, dataset, span)
+    if pixels is None or _is_colour(dataset, pixels):
+        return None
+    return _encoded(dataset, [_finished(dataset, pixels, 1, wanted, None)], wanted)
+
+
+def _is_plain(wanted: Rendering) -> bool:
+    asked = replace(wanted, window=None, quality=QUALITY, kind=JPEG, is_inverted=False)
+    return asked == Rendering() and wanted.kind in {JPEG, PNG}
+
+
 def _read(
-    path: Path, number: int, span: tuple[int, int] | None, *, with_text: bool
+    path: Path, number: int, span: tuple[int, int] | None, *, whole: bool
 ) -> tuple[Dataset, Pixels]:
     if span is not None:
         # Of a later frame the span begins behind the header, which then is read by pydicom.
-        header = native.header(path, span[0], with_text=with_text)
+        header = native.header(path, span[0], whole=whole)
         pixels = native.frame(path, header, span)
         if pixels is not None:
             return header, pixels

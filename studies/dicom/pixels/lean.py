@@ -7,7 +7,7 @@ plain is left to pydicom altogether.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
@@ -33,32 +33,72 @@ SHORT: Final = frozenset(
 FIRST_PIXELS: Final = 0x7FE00000
 UNDEFINED: Final = 0xFFFFFFFF
 TAG, WORD, DOUBLE = Struct("<HH").unpack_from, Struct("<H").unpack_from, Struct("<I").unpack_from
-Elements = MutableMapping[BaseTag, DataElement | RawDataElement]
+Element = tuple[int, str | None, bytes]
+"""Tag, VR where it is said, and value."""
+
+DISTANCES: Final = frozenset({0x00181164, 0x00182010})
+"""ImagerPixelSpacing and NominalScannedPixelSpacing."""
+OF_ONE_SLICE: Final = frozenset(range(0x00280106, 0x00280112))
+"""Smallest and largest samples: nothing is shown by them, and slices differ in them."""
+KINDS_KEPT: Final = 512
+MAX_KEY: Final = 1 << 16
 
 
 def header(data: bytes) -> Dataset | None:
     """The data set of a little endian file that `data` begins with, up to Pixel Data at least; its
     text is not decoded by SpecificCharacterSet. None for what pydicom must read."""
+    found = _read(data, shown=False)
+    return None if found is None else _dataset(*found)
+
+
+def shown(data: bytes) -> Dataset | None:
+    """Of `header`, what a frame is shown by without annotation, presentation state and profile:
+    the image pixel and VOI LUT modules, distances, functional groups. Not to be altered: slices
+    that are alike in it share one."""
+    found = _read(data, shown=True)
+    if found is None:
+        return None
+    syntax, elements = found
+    if sum(len(value) for _, _, value in elements) > MAX_KEY:
+        return _dataset(syntax, elements)
+    return _shared(syntax, elements)
+
+
+def _read(data: bytes, *, shown: bool) -> tuple[str, tuple[Element, ...]] | None:
     if data[128:132] != b"DICM":
         return None
-    meta: Elements = {}
-    at = _elements(data, 132, meta, explicit=True, end=0x00030000)
-    found = meta.get(BaseTag(0x00020010))
-    syntax = (found.value or b"").rstrip(b"\0 ").decode("ascii", "replace") if found else ""
-    if at is None or syntax not in {EXPLICIT_LE, IMPLICIT_LE}:
+    meta: list[Element] = []
+    at = _cut(data, 132, meta, explicit=True, end=0x00030000, shown=False)
+    syntax = next((value for tag, _, value in meta if tag == 0x00020010), b"")
+    name = syntax.rstrip(b"\0 ").decode("ascii", "replace")
+    if at is None or name not in {EXPLICIT_LE, IMPLICIT_LE}:
         return None
-    elements: Elements = {}
-    explicit = syntax == EXPLICIT_LE
-    if _elements(data, at, elements, explicit=explicit, end=FIRST_PIXELS) is None:
+    elements: list[Element] = []
+    explicit = name == EXPLICIT_LE
+    if _cut(data, at, elements, explicit=explicit, end=FIRST_PIXELS, shown=shown) is None:
         return None
-    dataset = Dataset(elements)
-    dataset.set_original_encoding(not explicit, True)
+    return name, tuple(elements)
+
+
+def _dataset(syntax: str, elements: tuple[Element, ...]) -> Dataset:
+    implicit = syntax == IMPLICIT_LE
+    found: dict[BaseTag, DataElement | RawDataElement] = {}
+    for number, vr, value in elements:
+        tag = BaseTag(number)
+        found[tag] = RawDataElement(tag, vr, len(value), value, 0, implicit, True, True)
+    dataset = Dataset(found)
+    dataset.set_original_encoding(implicit, True)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     return dataset
 
 
-def _elements(data: bytes, at: int, found: Elements, *, explicit: bool, end: int) -> int | None:
+_shared = lru_cache(maxsize=KINDS_KEPT)(_dataset)
+
+
+def _cut(
+    data: bytes, at: int, found: list[Element], *, explicit: bool, end: int, shown: bool
+) -> int | None:
     """Cut the elements below the tag `end` apart, from offset `at` on; the offset behind them, or
     None where they are not plain or the data ends before."""
     size = len(data)
@@ -82,7 +122,9 @@ def _elements(data: bytes, at: int, found: Elements, *, explicit: bool, end: int
         at = start + length
         if length == UNDEFINED or at > size:
             return None
-        key = BaseTag(tag)
-        value = data[start:at]
-        found[key] = RawDataElement(key, vr, length, value, start, not explicit, True, True)
+        if shown and (
+            tag in OF_ONE_SLICE if group == 0x0028 else tag not in DISTANCES and group != 0x5200
+        ):
+            continue
+        found.append((tag, vr, data[start:at]))
     return None

@@ -18,20 +18,27 @@ Span = tuple[int, int]
 
 
 @lru_cache(maxsize=HEADERS)
-def _header(path: str, size: int, changed: int, length: int) -> Dataset:
-    found = None
-    if 0 < length <= MAX_LEAN:
-        with Path(path).open("rb", buffering=0) as file:
-            found = lean.header(file.read(length))
-    return dcmread(path, stop_before_pixels=True) if found is None else found
+def _whole(path: str, size: int, changed: int) -> Dataset:
+    return dcmread(path, stop_before_pixels=True)
 
 
-def header(path: Path, pixels_at: int, *, with_text: bool) -> Dataset:
+def header(path: Path, pixels_at: int, *, whole: bool) -> Dataset:
     """The data set before Pixel Data, whose value is at `pixels_at`; not to be altered, kept for
-    the next frame. Without `with_text` its text may not be decoded as its character set says."""
-    found = path.stat()
-    length = 0 if with_text else pixels_at
-    return _header(str(path), found.st_size, found.st_mtime_ns, length)
+    the next frame. Without `whole`, what a frame is shown by (`lean.shown`) is enough."""
+    found = None if whole else shown(path, pixels_at)
+    if found is None:
+        facts = path.stat()
+        found = _whole(str(path), facts.st_size, facts.st_mtime_ns)
+    return found
+
+
+def shown(path: Path, pixels_at: int) -> Dataset | None:
+    """What a frame is shown by; None where only pydicom can read it."""
+    if not 0 < pixels_at <= MAX_LEAN:
+        return None
+    with path.open("rb", buffering=0) as file:
+        # Whatever the VR is: the element's head has 8 or 12 bytes, the walk looks at 12.
+        return lean.shown(file.read(pixels_at + 4))
 
 
 def frame(path: Path, dataset: Dataset, span: Span) -> Pixels | None:
