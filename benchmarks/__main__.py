@@ -27,6 +27,7 @@ from benchmarks import (
     scale,
     stow,
     uploads,
+    viewer,
     worklist,
 )
 from benchmarks.http import Row
@@ -133,6 +134,10 @@ def measure_scale(bench: Bench) -> Found:
     return scale.measure()
 
 
+def measure_viewer(bench: Bench) -> Found:
+    return viewer.measure(bench.folder / "viewer")
+
+
 PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] = {
     "arrival": (measure_arrival, arrival.table_rows),
     "retrieval": (measure_retrieval, retrieval.table_rows),
@@ -141,6 +146,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
     "reporting": (measure_reporting, reporting.table_rows),
+    "viewer": (measure_viewer, viewer.table_rows),
     "backup": (measure_backup, backup.table_rows),
     "scale": (measure_scale, scale.table_rows),
     "report_search": (measure_report_search, report_search.table_rows),
