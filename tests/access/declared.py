@@ -54,6 +54,7 @@ GET    sends/ | 200 200 200 200 404 404 200 302 | sends.opened
 GET    sends/<int:pk>/row/ | 200 200 200 200 404 404 404 302 | (part)
 POST   sends/<int:pk>/cancel/ | 200 200 200 200 404 404 404 302 | send.cancelled
 POST   sends/<int:pk>/retry/ | 200 200 200 200 404 404 404 302 | send.retried
+GET    statistics/viewer/ | 200 404 200 200 404 404 200 302 | openings.opened
 GET    status/ | 404 404 200 200 404 404 404 302 | status.opened
 GET    quarantine/ | 404 200 200 200 404 404 404 302 | quarantine.opened
 GET    quarantine/<uuid:pk>/ | 404 200 200 200 404 404 404 302 | quarantine.file_opened
@@ -85,6 +86,7 @@ POST   api/studies/<int:pk>/assign/ | 400 400 400 400 403 403 404 401 | (refused
 POST   api/studies/<int:pk>/priority/ | 400 400 400 400 403 403 404 401 | (refused)
 GET    api/studies/<int:pk>/notes/ | 200 200 200 200 403 403 404 401 | study.notes
 POST   api/studies/<int:pk>/notes/ | 409 409 409 409 403 403 404 401 | (refused)
+POST   api/studies/<int:pk>/openings/ | 400 400 400 400 400 404 404 401 | (nothing)
 GET    api/studies/<int:pk>/safety/ | 200 200 200 200 200 404 404 401 | (part)
 GET    api/schema/ | 200 200 200 200 200 200 200 401 | (none)
 GET    api/orders/ | 200 200 200 200 403 403 200 401 | orders.read

@@ -16,6 +16,7 @@ import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { createMarking } from "./marking.js";
+import { watchOpening } from "./openings.js";
 import { createOverlay } from "./overlay.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
@@ -43,6 +44,8 @@ const marking = createMarking(element, {
   say: (words) => reportSide.say(words),
   on: reportSide,
 });
+
+const waits = watchOpening(state.study.id);
 
 /** Metadata by series, as promises; those that failed are asked for again. */
 const metadata = new Map();
@@ -94,6 +97,7 @@ function forgetShown() {
 function progress(loaded, wanted, failed) {
   const bar = byId("progress");
   const done = loaded + failed >= wanted;
+  if (done && wanted && !failed) waits.loaded(loaded);
   bar.hidden = wanted < 2 || done;
   bar.value = loaded;
   bar.max = Math.max(1, wanted);
@@ -120,6 +124,7 @@ async function startStack() {
     shown(shown) {
       cover.clear();
       set("ready");
+      waits.shown(shown);
       places.set(current, shown.index);
       describeShown(shown);
       overlay.show(shown);
