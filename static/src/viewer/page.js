@@ -18,6 +18,7 @@ import { watchLate } from "./late.js";
 import { createMarking } from "./marking.js";
 import { watchOpening } from "./openings.js";
 import { createOverlay } from "./overlay.js";
+import { createPreview } from "./preview.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
 import { createReportSide } from "./report.js";
@@ -31,6 +32,7 @@ let state = JSON.parse(byId("viewer-state").textContent);
 
 const client = createClient({ root: state.dicomweb, studyUID: state.study.uid });
 const cover = createCover(byId("cover"));
+const preview = createPreview(element);
 const overlay = createOverlay(byId("overlay"), state.patient);
 const rail = createRail(byId("series"), { onSelect: (uid) => open(uid) });
 
@@ -110,6 +112,7 @@ function progress(loaded, wanted, failed) {
 
 function fail(error, what, retry) {
   set("error");
+  preview.clear();
   forgetShown();
   byId("progress").hidden = true;
   cover.error(explain(error, { what, loginURL: state.loginURL, retry }));
@@ -123,6 +126,7 @@ async function startStack() {
   stack ??= createStack(element, {
     shown(shown) {
       cover.clear();
+      preview.clear();
       set("ready");
       waits.shown(shown);
       places.set(current, shown.index);
@@ -197,6 +201,7 @@ async function open(uid, { keep = false } = {}) {
   if (!series) return;
   const turn = (opening += 1);
   cine?.stop();
+  preview.clear();
   current = uid;
   rail.mark(uid);
   set("loading");
@@ -205,10 +210,8 @@ async function open(uid, { keep = false } = {}) {
   byId("notice").hidden = true;
   cover.loading(`Loading ${seriesLabel(series)}`);
   try {
-    const [instances] = await Promise.all([
-      metadataOf(uid),
-      series.pictures ? startStack() : undefined,
-    ]);
+    if (series.pictures) startStack().catch(() => {});
+    const instances = await metadataOf(uid);
     if (turn !== opening) return;
     const reasons = instances.map((instance) => whyNot(instance));
     const pictures = instances.filter((_, at) => !reasons[at]);
@@ -225,19 +228,20 @@ async function open(uid, { keep = false } = {}) {
       set("ready");
       return;
     }
-    await startStack();
-    if (turn !== opening) return;
     const entries = sortFrames(framesOf(pictures)).map((frame) => ({
       frame,
       url: new URL(client.frameURL(uid, frame), location.href).href,
     }));
+    const place = Math.min(places.get(uid) ?? 0, entries.length - 1);
+    if (!keep) preview.expect(entries[place].url);
+    await startStack();
+    if (turn !== opening) return;
     if (others.length) {
       const names = [...new Set(others.map(({ name }) => name))].join(", ");
       write(byId("notice"), `Not shown in this series: ${others.length} × ${names}.`);
       byId("notice").hidden = false;
     }
     byId("cine").disabled = entries.length < 2;
-    const place = Math.min(places.get(uid) ?? 0, entries.length - 1);
     await stack.show(entries, place, { keep });
   } catch (error) {
     if (turn !== opening) return;
