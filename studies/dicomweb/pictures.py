@@ -10,6 +10,7 @@ from pathlib import Path
 from studies import archive
 from studies.dicom import header, presentation
 from studies.dicom.errors import GateError
+from studies.dicom.pixels import plain
 from studies.dicom.pixels.client import BadRequestedRegion, PixelError, PixelTimeout
 from studies.dicom.pixels.rendering import GIF, Rendering
 from studies.dicom.presentation import Reference
@@ -22,7 +23,7 @@ from studies.dicomweb.errors import (
     NotAcceptableError,
     NotFoundError,
 )
-from studies.dicomweb.instances import COLUMNS, Location, header_path, with_overlays
+from studies.dicomweb.instances import COLUMNS, Instances, Location, header_path, with_overlays
 from studies.dicomweb.pool import Once, Pool
 from studies.models import Instance
 from studies.services import renderings
@@ -115,9 +116,10 @@ def moving(location: Location) -> Picture:
 class Maker:
     """Makes pictures, each once however many ask at the same time."""
 
-    def __init__(self, quick: Pool, slow: Pool) -> None:
+    def __init__(self, quick: Pool, slow: Pool, instances: Instances) -> None:
         self._quick = quick
         self._slow = slow
+        self._instances = instances
         self._once = Once()
 
     async def made(self, picture: Picture, wanted: Rendering, path: Path | None = None) -> bytes:
@@ -133,9 +135,23 @@ class Maker:
         return await self._once.run(path, lambda: self._make(picture, wanted, path))
 
     async def _make(self, picture: Picture, wanted: Rendering, path: Path) -> bytes:
-        made = await self._slow.run(_make, picture, wanted)
+        made = await self._at_once(picture, wanted)
+        if made is None:
+            made = await self._slow.run(_make, picture, wanted)
         self._quick.later(renderings.keep, path, made)
         return made
+
+    async def _at_once(self, picture: Picture, wanted: Rendering) -> bytes | None:
+        """The picture of a small slice whose file is in memory already; None for any other."""
+        location = picture.location
+        if picture.state is not None or location.number_of_frames != 1:
+            return None
+        span = _span(location, picture.frames)
+        if span is None or not plain.may_be(span, wanted):
+            return None
+        opened = await self._instances.open(location)
+        data = opened.read_cached(0, sum(span))
+        return None if data is None else plain.picture(data, span, wanted)
 
 
 def _make(picture: Picture, wanted: Rendering) -> bytes:

@@ -41,7 +41,7 @@ class Rendered:
         self._quick = quick
         self._slow = slow
         self._instances = instances
-        self._maker = Maker(quick, slow)
+        self._maker = Maker(quick, slow, instances)
         self._documents = Documents(quick, slow)
 
     async def rendered(

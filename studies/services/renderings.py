@@ -9,7 +9,6 @@ import structlog
 from django.conf import settings
 
 from studies import archive, cachefiles
-from studies.dicom.pixels import display
 from studies.dicom.pixels.rendering import Rendering
 from studies.services.pixels import pixel_service
 
@@ -63,23 +62,10 @@ def make(
 ) -> bytes:
     """The picture, made. Raises PixelError where it cannot be. `header`: a copy of the file whose
     header is corrected, to be read in its place; `span`: where an uncompressed frame lies."""
-    path = header or archive.local_path(archive_key)
-    if span is not None and not state_key:
-        picture = _plain(path, span, wanted)
-        if picture is not None:
-            return picture
     return pixel_service().picture(
-        path,
+        header or archive.local_path(archive_key),
         frames,
         wanted,
         span=span,
         state=archive.local_path(state_key) if state_key else None,
     )
-
-
-def _plain(path: Path, span: tuple[int, int], wanted: Rendering) -> bytes | None:
-    """Made in this process where there is nothing to decode. What surprises is the decoder's."""
-    try:
-        return display.plain(path, span, wanted)
-    except Exception:
-        return None

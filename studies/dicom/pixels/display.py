@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,20 +23,13 @@ from studies.dicom.pixels import (
 )
 from studies.dicom.pixels.decode import CannotDecode, Pixels, open_image, rgb, stored
 from studies.dicom.pixels.grey import difference_shades, shades
-from studies.dicom.pixels.rendering import GIF, JPEG, MAX_PIXELS, PNG, QUALITY, Rendering
+from studies.dicom.pixels.rendering import GIF, JPEG, MAX_PIXELS, PNG, Rendering
 from studies.dicom.pixels.values import first_number
 from studies.dicom.presentation import State, state_of
 
 GIF_PIXELS = 4 * MAX_PIXELS
 FRAME_MILLISECONDS = 100
 PNG_LEVEL = 3
-PLAIN_BYTES = 2 << 20
-TABLES = (
-    "ModalityLUTSequence",
-    "VOILUTSequence",
-    "PerFrameFunctionalGroupsSequence",
-    "SharedFunctionalGroupsSequence",
-)
 
 
 def picture(
@@ -58,33 +50,14 @@ def picture(
         span = None  # other frames of the image are needed too
     whole = state_file is not None or bool(wanted.annotation) or wanted.icc != "no"
     dataset, pixels = _read(path, frames[0], span, whole=whole)
-    made = [_finished(dataset, pixels, frames[0], wanted, state_file)]
+    made = [finished(dataset, pixels, frames[0], wanted, state_file)]
     if wanted.kind == GIF:
         for number in frames[1:]:
             again = stored(dataset, number)
-            made.append(_finished(dataset, again, number, wanted, state_file))
+            made.append(finished(dataset, again, number, wanted, state_file))
             if sum(one.width * one.height for one, _ in made) > GIF_PIXELS:
                 raise CannotDecode("the moving picture would be too large")
-    return _encoded(dataset, made, wanted)
-
-
-def plain(path: Path, span: tuple[int, int], wanted: Rendering) -> bytes | None:
-    """The picture of an uncompressed grey frame at its own size, for which no decoder is needed:
-    samples are bytes of the file, what is read of the header are numbers. None for all others."""
-    if not _is_plain(wanted) or not 0 < span[1] <= PLAIN_BYTES:
-        return None
-    dataset = native.shown(path, span[0])
-    if dataset is None or any(keyword in dataset for keyword in TABLES):
-        return None
-    pixels = native.frame(path, dataset, span)
-    if pixels is None or _is_colour(dataset, pixels):
-        return None
-    return _encoded(dataset, [_finished(dataset, pixels, 1, wanted, None)], wanted)
-
-
-def _is_plain(wanted: Rendering) -> bool:
-    asked = replace(wanted, window=None, quality=QUALITY, kind=JPEG, is_inverted=False)
-    return asked == Rendering() and wanted.kind in {JPEG, PNG}
+    return encoded(dataset, made, wanted)
 
 
 def _read(
@@ -100,7 +73,7 @@ def _read(
     return dataset, stored(dataset, number)
 
 
-def _finished(
+def finished(
     dataset: Dataset, pixels: Pixels, number: int, wanted: Rendering, state_file: Dataset | None
 ) -> tuple[Image.Image, bytes]:
     """One frame as a picture, and the ICC profile that belongs to it."""
@@ -167,7 +140,7 @@ def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
     return colours.bytes_of(pixels, top)
 
 
-def _encoded(dataset: Dataset, made: list[tuple[Image.Image, bytes]], wanted: Rendering) -> bytes:
+def encoded(dataset: Dataset, made: list[tuple[Image.Image, bytes]], wanted: Rendering) -> bytes:
     image, profile = made[0]
     options: dict[str, Any] = {"icc_profile": profile} if profile else {}
     if wanted.kind == JPEG:

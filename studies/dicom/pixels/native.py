@@ -42,27 +42,32 @@ def shown(path: Path, pixels_at: int) -> Dataset | None:
 
 
 def frame(path: Path, dataset: Dataset, span: Span) -> Pixels | None:
-    """The samples at `span` (offset, length), rows x columns or rows x columns x 3; None where
-    these are not plain whole bytes, so that the general decoder must have them."""
-    bits, samples = dataset.get("BitsAllocated"), dataset.get("SamplesPerPixel", 1)
-    rows, columns = dataset.get("Rows"), dataset.get("Columns")
-    interpretation = dataset.get("PhotometricInterpretation")
-    if not isinstance(rows, int) or not isinstance(columns, int) or rows < 1 or columns < 1:
-        return None
-    if (samples, bits) not in {(1, 8), (1, 16), (3, 8)}:
-        return None
-    if samples == 3 and interpretation not in {"RGB", "YBR_FULL"}:
-        return None
+    """The samples at `span` (offset, length), as `samples`."""
     offset, length = span
-    if length != rows * columns * samples * (bits // 8):
-        return None
-    kind = ("<i" if dataset.get("PixelRepresentation") == 1 else "<u") + str(bits // 8)
     with path.open("rb", buffering=0) as file:
         data = os.pread(file.fileno(), length, offset)
     if len(data) != length:
         raise CannotDecode("the image data is cut off")
+    return samples(dataset, data)
+
+
+def samples(dataset: Dataset, data: bytes | memoryview) -> Pixels | None:
+    """A frame's bytes as rows x columns or rows x columns x 3; None where these are not plain whole
+    bytes, so that the general decoder must have them."""
+    bits, count = dataset.get("BitsAllocated"), dataset.get("SamplesPerPixel", 1)
+    rows, columns = dataset.get("Rows"), dataset.get("Columns")
+    interpretation = dataset.get("PhotometricInterpretation")
+    if not isinstance(rows, int) or not isinstance(columns, int) or rows < 1 or columns < 1:
+        return None
+    if (count, bits) not in {(1, 8), (1, 16), (3, 8)}:
+        return None
+    if count == 3 and interpretation not in {"RGB", "YBR_FULL"}:
+        return None
+    if len(data) != rows * columns * count * (bits // 8):
+        return None
+    kind = ("<i" if dataset.get("PixelRepresentation") == 1 else "<u") + str(bits // 8)
     pixels: Pixels = np.frombuffer(data, kind)
-    if samples == 1:
+    if count == 1:
         return pixels.reshape(rows, columns)
     if dataset.get("PlanarConfiguration") == 1:
         return np.ascontiguousarray(pixels.reshape(3, rows, columns).transpose(1, 2, 0))
