@@ -19,6 +19,11 @@ KEPT = 16 << 20
 """Free bytes at the heap's end that are kept."""
 
 TRIM_SECONDS = 1.0
+BUSY = 0.25
+"""Share of a core that this process uses while its free pages are about to be wanted again."""
+
+LONGEST_SECONDS = 10.0
+"""A process that is always busy gives them back this often."""
 
 
 def keep_freed() -> bool:
@@ -33,6 +38,16 @@ def keep_freed() -> bool:
 
 def _trim(library: ctypes.CDLL) -> None:
     """Give free pages back, wherever in the heaps they are."""
+    used, trimmed = time.process_time(), time.monotonic()
     while True:
         time.sleep(TRIM_SECONDS)
-        library.malloc_trim(ctypes.c_size_t(KEPT))
+        before, used = used, time.process_time()
+        if is_due(used - before, time.monotonic() - trimmed):
+            library.malloc_trim(ctypes.c_size_t(KEPT))
+            trimmed = time.monotonic()
+
+
+def is_due(used: float, waited: float) -> bool:
+    """Whether free pages are given back: `used`, seconds of CPU in the last TRIM_SECONDS;
+    `waited`, seconds since they last were."""
+    return used < BUSY * TRIM_SECONDS or waited >= LONGEST_SECONDS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from pacs import memory
+
 SCRIPT = """
 import resource, sys
 from pacs.memory import keep_freed
@@ -57,3 +59,9 @@ def test_what_is_wanted_no_more_is_given_back_in_the_end() -> None:
     command = [sys.executable, "-c", GIVEN_BACK]
     done = subprocess.run(command, capture_output=True, check=True, timeout=90)
     assert int(done.stdout) >= 70
+
+
+def test_a_busy_process_gives_back_seldom() -> None:
+    assert memory.is_due(used=0.01, waited=1)
+    assert not memory.is_due(used=0.9, waited=5)
+    assert memory.is_due(used=0.9, waited=10)

@@ -28,7 +28,7 @@ from pacs.supervisor.process import (
 
 PYTHON = sys.executable
 HEALTH_PATIENCE_SECONDS = 30.0
-BACKLOG = 256
+BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel's net.core.somaxconn bounds it, too."""
 
 

@@ -72,7 +72,7 @@ def shape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shape]:
         urls = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
         with Stack(folder / "data", env={**urls, "PACS_QUIET_SECONDS": "2"}) as stack:
             port = free_port()
-            endpoint = f"tcp:port={port}:interface=127.0.0.1:backlog=256"
+            endpoint = f"tcp:port={port}:interface=127.0.0.1:backlog=4096"
             daphne = ["-m", "daphne", "-e", endpoint, "-v", "0"]
             web.launch(
                 [sys.executable, *daphne, "pacs.asgi:application"],

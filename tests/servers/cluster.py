@@ -87,7 +87,7 @@ class Cluster:
             },
         )
         self.web_port = free_port()
-        endpoint = f"tcp:port={self.web_port}:interface=127.0.0.1:backlog=256"
+        endpoint = f"tcp:port={self.web_port}:interface=127.0.0.1:backlog=4096"
         self.web = Program(
             folder / "web2.log",
             [python, "-m", "daphne", "-e", endpoint, "-v", "0", "pacs.asgi:application"],
