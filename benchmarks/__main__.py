@@ -28,6 +28,7 @@ from benchmarks import (
     stow,
     uploads,
     viewer,
+    workers,
     worklist,
 )
 from benchmarks.http import Row
@@ -138,6 +139,10 @@ def measure_viewer(bench: Bench) -> Found:
     return viewer.measure(bench.folder / "viewer")
 
 
+def measure_workers(bench: Bench) -> Found:
+    return workers.measure()
+
+
 PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] = {
     "arrival": (measure_arrival, arrival.table_rows),
     "retrieval": (measure_retrieval, retrieval.table_rows),
@@ -148,6 +153,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "reporting": (measure_reporting, reporting.table_rows),
     "viewer": (measure_viewer, viewer.table_rows),
     "backup": (measure_backup, backup.table_rows),
+    "workers": (measure_workers, workers.table_rows),
     "scale": (measure_scale, scale.table_rows),
     "report_search": (measure_report_search, report_search.table_rows),
     "agents": (
