@@ -1,0 +1,329 @@
+/** Axial, coronal and sagittal planes through a series, with crosshairs that move and turn them. */
+import { make, write } from "../dom.js";
+import { centreOf, depthOf, NoVolume, planes, plus, reachOf, turned, voxelAt } from "./geometry.js";
+import { createView } from "./view.js";
+import { createVolume } from "./volume.js";
+
+const COARSE = 3;
+const SHARP_AFTER = 140;
+const DRAW_EVERY = 300;
+const SLAB_MOST = 60;
+const fresh = () => structuredClone(planes);
+
+/**
+ * @param {HTMLElement} stage that it covers
+ * @param {object} options
+ * @param {{frame: object, imageId: string}[]} options.entries of the series
+ * @param {(imageId: string) => Promise<ArrayLike<number>>} options.load
+ * @param {{lower: number, upper: number}} options.range the window to begin with
+ * @param {boolean} options.isInverted
+ * @param {string} options.label of the series
+ * @param {() => void} options.onClose
+ */
+export function openMpr(stage, { entries, load, range, isInverted, label, onClose }) {
+  let volume;
+  try {
+    volume = createVolume(entries, load);
+  } catch (error) {
+    if (error instanceof NoVolume) return { refused: error.message };
+    throw error;
+  }
+  const { grid } = volume;
+  const middle = centreOf(grid);
+  const first = { range: { ...range }, isInverted };
+  const world = {
+    volume,
+    middle,
+    place: middle,
+    ways: fresh(),
+    range: { ...range },
+    isInverted,
+    slab: { mm: 0, how: "mip" },
+    finest: Math.min(...grid.steps.map((step) => Math.hypot(...step))),
+    reach: (direction) => reachOf(grid, direction),
+  };
+  const views = Object.keys(planes).map((name) => createView(name, world));
+  const status = make("p", { className: "volume-status", role: "status" });
+  const thickness = make("input", {
+    type: "range",
+    min: "0",
+    max: String(SLAB_MOST),
+    step: "1",
+    value: "0",
+    "aria-label": "Slab thickness in millimetres",
+  });
+  const thick = make("output", { className: "numbers", text: "0 mm" });
+  const how = make(
+    "select",
+    { className: "field", "aria-label": "What a slab shows" },
+    make("option", { value: "mip", text: "Maximum (MIP)" }),
+    make("option", { value: "minip", text: "Minimum (MinIP)" }),
+    make("option", { value: "average", text: "Average" }),
+  );
+  const button = (text, key, onPress) => {
+    const made = make(
+      "button",
+      { className: "viewer-button", type: "button" },
+      `${text} `,
+      make("kbd", { text: key }),
+    );
+    made.addEventListener("click", onPress);
+    return made;
+  };
+  const panel = make(
+    "div",
+    { className: "volume-panel" },
+    make("h2", { text: "Planes" }),
+    make("p", { className: "volume-label", text: label }),
+    status,
+    make("label", { className: "volume-slab" }, "Slab ", thickness, thick),
+    make("label", { className: "volume-slab" }, "Shows ", how),
+    make(
+      "dl",
+      { className: "volume-help" },
+      ...[
+        ["Drag", "crosshairs"],
+        ["Knobs", "turn the planes"],
+        ["Right drag", "window"],
+        ["Middle drag", "move the picture"],
+        ["Wheel, ↑ ↓", "through the plane"],
+        ["Ctrl + wheel, + −", "zoom"],
+        ["Double click", "one plane large"],
+      ].flatMap(([key, does]) => [make("dt", { text: key }), make("dd", { text: does })]),
+    ),
+    make(
+      "div",
+      { className: "volume-actions" },
+      button("Reset", "R", reset),
+      button("Invert", "I", invert),
+      button("Close", "Esc", close),
+    ),
+  );
+  const root = make(
+    "section",
+    { className: "volume", "aria-label": "Planes through the series" },
+    ...views.map((view) => view.root),
+    panel,
+  );
+  stage.append(root);
+
+  let frame = 0;
+  let timer = 0;
+  let active = views[0];
+  let drag;
+
+  /** Draws soon; coarsely while the reader drags through thick slabs, sharply when the hand rests. */
+  function draw(isMoving = false) {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => {
+      const isHeavy = world.slab.mm > world.finest;
+      for (const view of views)
+        if (view.root.offsetParent) view.draw(isMoving && isHeavy ? COARSE : 1);
+      clearTimeout(timer);
+      if (isMoving && isHeavy) timer = setTimeout(() => draw(), SHARP_AFTER);
+    });
+  }
+
+  function reset() {
+    world.place = middle;
+    world.ways = fresh();
+    world.range = { ...first.range };
+    world.isInverted = first.isInverted;
+    world.slab.mm = 0;
+    thickness.value = "0";
+    write(thick, "0 mm");
+    for (const view of views) view.fit();
+    draw();
+  }
+
+  function invert() {
+    world.isInverted = !world.isInverted;
+    draw();
+  }
+
+  function close() {
+    volume.close();
+    watcher.disconnect();
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    document.removeEventListener("keydown", onKey, true);
+    root.remove();
+    onClose();
+  }
+
+  function scroll(view, steps) {
+    const next = plus(world.place, depthOf(world.ways[view.name]), steps * world.finest);
+    const inside = voxelAt(grid, next).every(
+      (value, axis) => value > -0.5 && value < grid.size[axis] - 0.5,
+    );
+    if (!inside) return;
+    world.place = next;
+    draw(true);
+  }
+
+  function turn(view, angle) {
+    const axis = depthOf(world.ways[view.name]);
+    for (const [name, { right, down }] of Object.entries(world.ways)) {
+      if (name === view.name) continue;
+      world.ways[name] = { right: turned(right, axis, angle), down: turned(down, axis, angle) };
+    }
+  }
+
+  function resize() {
+    for (const view of views) view.fit();
+    draw();
+  }
+
+  const pointOf = (view, event) => {
+    const box = view.root.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+
+  for (const view of views) {
+    view.root.addEventListener("pointerdown", (event) => {
+      if (event.button > 2) return;
+      event.preventDefault();
+      view.root.focus({ preventScroll: true });
+      active = view;
+      const point = pointOf(view, event);
+      const knob = event.button === 0 ? view.knobAt(point) : undefined;
+      drag = { view, button: event.button, last: point, knob };
+      view.root.setPointerCapture(event.pointerId);
+      if (event.button === 0 && !knob) {
+        world.place = view.toPlace(point);
+        draw(true);
+      }
+    });
+    view.root.addEventListener("pointermove", (event) => {
+      if (drag?.view !== view) return;
+      const point = pointOf(view, event);
+      const [x, y] = [point[0] - drag.last[0], point[1] - drag.last[1]];
+      if (drag.button === 2) {
+        const width = Math.max(1, world.range.upper - world.range.lower);
+        const level = (world.range.upper + world.range.lower) / 2 + (y * width) / 300;
+        const wide = Math.max(1, width * (1 + x / 300));
+        world.range = { lower: level - wide / 2, upper: level + wide / 2 };
+      } else if (drag.button === 1) {
+        view.pan(x, y);
+      } else if (drag.knob) {
+        const [cx, cy] = view.toScreen(world.place);
+        const angleOf = ([px, py]) => Math.atan2(py - cy, px - cx);
+        turn(view, angleOf(point) - angleOf(drag.last));
+      } else {
+        world.place = view.toPlace(point);
+      }
+      drag.last = point;
+      draw(true);
+    });
+    for (const over of ["pointerup", "pointercancel"]) {
+      view.root.addEventListener(over, () => {
+        if (drag?.view === view) drag = undefined;
+        draw();
+      });
+    }
+    view.root.addEventListener("contextmenu", (event) => event.preventDefault());
+    view.root.addEventListener("dblclick", (event) => {
+      event.stopPropagation();
+      const isLarge = root.dataset.large === view.name;
+      if (isLarge) delete root.dataset.large;
+      else root.dataset.large = view.name;
+      resize();
+    });
+    view.root.addEventListener("focus", () => (active = view));
+    view.root.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        if (event.ctrlKey) {
+          view.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+          draw();
+        } else {
+          scroll(view, Math.sign(event.deltaY));
+        }
+      },
+      { passive: false },
+    );
+  }
+
+  const keys = {
+    escape: close,
+    m: close,
+    r: reset,
+    i: invert,
+    arrowup: () => scroll(active, -1),
+    arrowdown: () => scroll(active, 1),
+    "+": () => {
+      active.zoom(1.15);
+      draw();
+    },
+    "-": () => {
+      active.zoom(1 / 1.15);
+      draw();
+    },
+  };
+
+  /** While the planes are open, keys are theirs. */
+  function onKey(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.target.closest?.("dialog[open], .report, textarea, [contenteditable]")) return;
+    const isField = event.target.closest?.("input, select");
+    const action = keys[event.key.toLowerCase()];
+    if (!action || (isField && event.key !== "Escape")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  }
+  document.addEventListener("keydown", onKey, true);
+
+  thickness.addEventListener("input", () => {
+    world.slab.mm = Number(thickness.value);
+    write(thick, `${thickness.value} mm`);
+    draw(true);
+  });
+  how.addEventListener("change", () => {
+    world.slab.how = how.value;
+    draw();
+  });
+
+  const watcher = new ResizeObserver(resize);
+  watcher.observe(root);
+
+  const total = grid.size[2];
+  function tell() {
+    const rest = total - volume.loaded;
+    root.dataset.whole = String(rest === 0);
+    status.classList.toggle("is-warning", rest > 0);
+    if (!rest) write(status, `${total} slices, complete`);
+    else if (volume.failed)
+      write(status, `Not loaded completely: ${rest} of ${total} slices are missing here.`);
+    else write(status, `Not loaded completely: ${volume.loaded} of ${total} slices`);
+  }
+
+  let drawn = 0;
+  tell();
+  volume
+    .fill(() => {
+      tell();
+      if (performance.now() - drawn > DRAW_EVERY) {
+        drawn = performance.now();
+        draw();
+      }
+    })
+    .then(() => {
+      tell();
+      if (root.isConnected) draw();
+    });
+  draw();
+  views[0].root.focus({ preventScroll: true });
+
+  return {
+    close,
+    /** For checks: where the crosshairs are (mm), what a view shows at a place on it, where a place is. */
+    place: () => world.place,
+    valueAt: (name, point) => views.find((view) => view.name === name).valueAt(point),
+    toScreen: (name, place) => views.find((view) => view.name === name).toScreen(place),
+    ways: (name) => world.ways[name],
+    range: () => world.range,
+  };
+}
