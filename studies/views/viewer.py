@@ -16,10 +16,14 @@ from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
 from studies.corrections.models import RejectedStudy
+from studies.hanging.services import offered
+from studies.managers import StudyQuerySet
 from studies.models import Instance, Study
 from studies.reading import people
 from studies.reading.states import BEING_READ
 from studies.views.worklist import signed_in
+
+MOST_PRIORS = 20
 
 
 def series_state(study: Study, root: str) -> list[dict[str, Any]]:
@@ -34,6 +38,8 @@ def series_state(study: Study, root: str) -> list[dict[str, Any]]:
             "modality": series.modality,
             "number": series.series_number,
             "description": series.series_description,
+            "bodyPart": series.body_part_examined,
+            "laterality": series.laterality,
             "count": series.number_of_instances,
             "sopClasses": sorted(classes.get(series.pk, ())),
             "thumbnail": (
@@ -45,19 +51,72 @@ def series_state(study: Study, root: str) -> list[dict[str, Any]]:
     ]
 
 
-def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
-    """What the scripts of the page need: data, never markup."""
+def same_patient(study: Study, who: Principal) -> StudyQuerySet:
+    """Other studies of the study's patient that `who` may see, newest first.
+
+    The same patient is one PatientID of one issuer at one site, never a name; a study without a
+    PatientID has no others.
+    """
+    found: StudyQuerySet = Study.objects.visible_to(who)
+    return (
+        found.filter(site_id=study.site_id, patient_ref_id=study.patient_ref_id)
+        .exclude(patient_id="")
+        .exclude(pk=study.pk)
+        .order_by("-sort_day", "-id")
+    )
+
+
+def images_state(study: Study) -> dict[str, Any]:
+    """Where the images of a study come from, and whose they are."""
     root = f"/dicom-web/sites/{study.site.slug}"
-    page = reverse("view-study", args=[study.pk])
     return {
         "dicomweb": root,
-        "stateURL": page,
-        "loginURL": f"{resolve_url(settings.LOGIN_URL)}?next={page}",
-        "study": {"id": study.pk, "uid": study.study_instance_uid},
-        "patient": {"id": study.patient_id, "name": study.patient_name},
-        "isReading": study.reader_id == who.user_id and study.reading_state in BEING_READ,
+        "study": {
+            "id": study.pk,
+            "uid": study.study_instance_uid,
+            "date": study.study_date,
+            "description": study.study_description,
+        },
+        "patient": {
+            "ref": study.patient_ref_id,
+            "id": study.patient_id,
+            "name": study.patient_name,
+        },
         "series": series_state(study, root),
     }
+
+
+def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
+    """What the scripts of the page need: data, never markup."""
+    page = reverse("view-study", args=[study.pk])
+    return images_state(study) | {
+        "stateURL": page,
+        "loginURL": f"{resolve_url(settings.LOGIN_URL)}?next={page}",
+        "priorURL": f"{reverse('worklist')}studies/{study.pk}/prior/",
+        "protocolsURL": reverse("api-hanging-protocols"),
+        "site": study.site_id,
+        "isReading": study.reader_id == who.user_id and study.reading_state in BEING_READ,
+        "priors": [
+            {"id": prior.pk, "date": prior.study_date, "modalities": prior.modality_list}
+            for prior in same_patient(study, who)[:MOST_PRIORS]
+        ],
+        "protocols": offered(who, study.site_id),
+    }
+
+
+@require_GET
+@signed_in
+def prior_state(request: HttpRequest, pk: int, prior: int) -> HttpResponseBase:
+    """What the viewer of one study needs to show another of the same patient beside it.
+
+    404 for a study of anybody else, whoever may see it.
+    """
+    who = principal_of(request.user)
+    visible = Study.objects.visible_to(who)
+    study = get_object_or_404(visible.select_related("site"), pk=pk)
+    found = get_object_or_404(same_patient(study, who).select_related("site"), pk=prior)
+    record_read("study.opened", request=request, study=found)
+    return JsonResponse(images_state(found))
 
 
 @require_GET

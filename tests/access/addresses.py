@@ -18,6 +18,7 @@ SUBJECTS = (
     ("worklist/saved/", "saved_filter"),
     ("patients/", "patient"),
     ("quarantine/", "quarantined"),
+    ("hanging/", "hanging"),
     ("corrections/proposals/", "proposal"),
     ("corrections/", "correction"),
     ("sends/", "send"),
@@ -45,6 +46,7 @@ SUBJECTS = (
 )
 ACTIONS = {
     "sends/": ("cancel", "retry"),
+    "hanging/": ("rename", "rules", "up", "down", "remove"),
     "deliveries/": ("cancel", "retry"),
     "quarantine/": ("retry", "accept", "discard", "take-back", "tell"),
 }
@@ -74,6 +76,7 @@ def filled(route: str, values: Values) -> str:
         "<path:object_id>": subject,
         "<id>": subject,
         "<int:cid>": values["command"],
+        "<int:prior>": values["prior"],
         "<int:seq>": 1,
         "<str:token>": values["verification"],
         "<str:sha256>": "0" * 64,
@@ -105,6 +108,12 @@ BODIES: dict[str, Callable[[Values], Any]] = {
     ),
     "PUT api/reports/<int:pk>/draft/": lambda v: {"revision": 1, "content": v["draft"]},
     "POST worklist/saved/": lambda v: {"name": "Mine"},
+    "POST hanging/<int:pk>/rename/": lambda v: {"name": "Ours as well"},
+    "POST hanging/<int:pk>/rules/": lambda v: {"rules": '{"layout": "1x1", "cells": [null]}'},
+    "POST api/hanging-protocols/": lambda v: {
+        "name": "Mine",
+        "rules": {"layout": "1x1", "cells": [None]},
+    },
     "POST api/studies/together/": lambda v: {
         "studies": [v["study"]],
         "do": "priority",

@@ -48,6 +48,14 @@ GET    patients/<int:pk>/ | 200 200 200 200 200 404 404 302 | patient.opened
 GET    studies/<int:pk>/preview/ | 200 200 200 200 200 404 404 302 | study.previewed
 POST   api/studies/together/ | 200 200 200 200 403 403 200 401 | study.priority
 GET    studies/<int:pk>/view/ | 200 200 200 200 200 404 404 302 | study.opened
+GET    studies/<int:pk>/prior/<int:prior>/ | 200 200 200 200 404 404 404 302 | study.opened
+GET    hanging/ | 200 200 200 200 200 200 200 302 | (none)
+POST   hanging/<int:pk>/rename/ | 200 404 200 200 404 404 404 302 | hanging_protocol.renamed
+POST   hanging/<int:pk>/rules/ | 200 404 200 200 404 404 404 302 | hanging_protocol.changed
+POST   hanging/<int:pk>/up/ | 200 404 200 200 404 404 404 302 | hanging_protocol.moved
+POST   hanging/<int:pk>/down/ | 200 404 200 200 404 404 404 302 | hanging_protocol.moved
+POST   hanging/<int:pk>/remove/ | 200 404 200 200 404 404 404 302 | hanging_protocol.removed
+POST   api/hanging-protocols/ | 200 200 200 200 200 200 200 401 | hanging_protocol.kept
 GET    studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 POST   studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 GET    sends/ | 200 200 200 200 404 404 200 302 | sends.opened

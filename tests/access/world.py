@@ -26,6 +26,7 @@ from studies.models import (
     Correction,
     CorrectionProposal,
     Destination,
+    HangingProtocol,
     Instance,
     KeyImage,
     Measurement,
@@ -109,6 +110,13 @@ def build(site: Site, other_site: Site, study: Study) -> World:
         "study": study.pk,
         "patient": study.patient_ref_id,
         "saved_filter": SavedFilter.objects.create(owner=reader, name="Ours", site=site).pk,
+        "hanging": HangingProtocol.objects.create(
+            owner=reader, name="Ours", site=site, rules={"layout": "1x1", "cells": [None]}
+        ).pk,
+        "prior": Study.objects.create(
+            site=site, patient_ref=study.patient_ref, patient_id=study.patient_id,
+            study_instance_uid="1.2.9",
+        ).pk,
         "instance": instance.pk,
         "server": server.pk,
         "draft": document.empty("Report"),

@@ -8,7 +8,7 @@ import { isForServer, maybePictures, whyNot } from "../../static/src/viewer/disp
 import { contradiction } from "../../static/src/viewer/identity.js";
 import { actionOf, shortcuts } from "../../static/src/viewer/keys.js";
 import { takenAt } from "../../static/src/viewer/overlay.js";
-import { createPrefetcher, fetchOrder } from "../../static/src/viewer/prefetch.js";
+import { createPrefetcher, createShare, fetchOrder } from "../../static/src/viewer/prefetch.js";
 import {
   applyTable,
   curveOf,
@@ -114,7 +114,7 @@ test("only a few are fetched at once, and what failed may be asked for again", a
   const asked = [];
   const settled = [];
   const prefetcher = createPrefetcher({
-    concurrency: 2,
+    share: createShare(2),
     async load(index) {
       asked.push(index);
       running += 1;

@@ -29,6 +29,7 @@ export function watchOpening(studyId, now = () => performance.now()) {
   performance.setResourceTimingBufferSize(5000);
   const id = crypto.randomUUID();
   let told;
+  let first;
 
   const frames = () =>
     performance.getEntriesByType("resource").filter(({ name }) => /\/frames\/\d+$/.test(name));
@@ -40,8 +41,8 @@ export function watchOpening(studyId, now = () => performance.now()) {
   }
 
   return {
-    /** A picture is on the screen; only the first one counts. */
-    shown({ frame, count }) {
+    /** A picture of a series is on the screen; only the first one counts. */
+    shown(series, { frame, count }) {
       if (told || document.visibilityState !== "visible") return;
       const at = now();
       const [page] = performance.getEntriesByType("navigation");
@@ -51,6 +52,7 @@ export function watchOpening(studyId, now = () => performance.now()) {
       const image = frames().find(({ name }) =>
         name.endsWith(`/instances/${frame.sopInstanceUID}/frames/${frame.frame}`),
       );
+      first = series;
       told = {
         modality: frame.modality ?? "",
         images: count,
@@ -59,9 +61,9 @@ export function watchOpening(studyId, now = () => performance.now()) {
       tell();
     },
 
-    /** All images of the first series are here. */
-    loaded(images) {
-      if (!told || told.whole_ms !== undefined) return;
+    /** All images of a series are here: counted for the first one. */
+    loaded(series, images) {
+      if (!told || series !== first || told.whole_ms !== undefined) return;
       told.whole_ms = whole(now());
       told.images = images;
       tell();

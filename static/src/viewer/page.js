@@ -4,103 +4,136 @@ import { watchReading } from "../reading/viewer.js";
 import { createAnnotations } from "../reports/annotations.js";
 import { watchSendDialog } from "../sends/dialog.js";
 import { watchAttachments } from "../finding/attachments.js";
-import { createCine } from "./cine.js";
-import { createCover } from "./cover.js";
-import { RequestError, createClient } from "./dicomweb.js";
-import { maybePictures, whyNot } from "./displayable.js";
+import { createCell } from "./cell.js";
+import { contentsOf } from "./contents.js";
 import { write } from "./dom.js";
+import { acceptDrops, beginDrag } from "./dragging.js";
 import { watchCorrected } from "./corrected.js";
-import { explain } from "./failures.js";
-import { framesOf } from "./frames.js";
+import { createGrid } from "./grid.js";
+import { facesAway, matched, placed } from "./hanging.js";
+import { createHangingMenu } from "./hanging-menu.js";
 import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
-import { createMarking } from "./marking.js";
 import { watchOpening } from "./openings.js";
-import { createOverlay } from "./overlay.js";
-import { createPreview } from "./preview.js";
+import { createLayoutPicker } from "./layout-picker.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
+import { rendererReady } from "./renderer.js";
 import { createReportSide } from "./report.js";
-import { sortFrames } from "./sorting.js";
+import { isSecond, joinWindows } from "./second-window.js";
+import { createPriorStudies, createStudy } from "./studies.js";
+import { createSync } from "./sync.js";
+import { watchTouch } from "./touch.js";
+import { windowRange } from "./voi.js";
 import { plural } from "./wording.js";
 
 const byId = (id) => document.getElementById(id);
 const root = document.documentElement;
-const element = document.querySelector("[data-viewport]");
-let state = JSON.parse(byId("viewer-state").textContent);
-
-const client = createClient({ root: state.dicomweb, studyUID: state.study.uid });
-const cover = createCover(byId("cover"));
-const preview = createPreview(element);
-const overlay = createOverlay(byId("overlay"), state.patient);
-const rail = createRail(byId("series"), { onSelect: (uid) => open(uid) });
+const state = JSON.parse(byId("viewer-state").textContent);
+/** How long what the others fetch in the background waits for the pictures on the screen. */
+const patience = 5000;
 
 const annotations = createAnnotations(state.study.id);
-const reportSide = createReportSide(byId("report"), { annotations, show: showPlace });
-const marking = createMarking(element, {
-  stack: () => stack,
-  series: () => current,
-  store: annotations,
-  may: () => reportSide.mayAnnotate(),
-  say: (words) => reportSide.say(words),
-  on: reportSide,
+const reportSide = createReportSide(isSecond() ? null : byId("report"), {
+  annotations,
+  show: showPlace,
+});
+const study = createStudy(state, { store: annotations });
+const priorStudies = createPriorStudies({
+  urlOf: (id) => `${state.priorURL}${id}/`,
+  patient: state.patient,
+  storeOf: createAnnotations,
+});
+const rail = createRail(byId("series"), {
+  onSelect: (uid) => open(uid),
+  onDrag: (event, uid) => beginDrag(event, { study: study.id, uid }),
 });
 
 const waits = watchOpening(state.study.id);
+/** Pictures that were on the screen, by series. */
+const seen = new Map();
+let mode = "window";
+/** Which protocol, or which choice of the reader, fills the viewports: a later one overtakes. */
+let hanging = 0;
 
-/** Metadata by series, as promises; those that failed are asked for again. */
-const metadata = new Map();
-/** Where the reader was in each series. */
-const places = new Map();
-let stack;
-let cine;
-let current;
-let opening = 0;
+const grid = createGrid(byId("grid"), {
+  makeCell,
+  onActive() {
+    showFacts();
+    markRail();
+    sync.refresh();
+  },
+  onLayout(layout, isMaximised) {
+    write(byId("layout-label"), `${layout.rows} × ${layout.columns}`);
+    byId("maximise").disabled = layout.rows * layout.columns === 1;
+    byId("maximise").setAttribute("aria-pressed", String(isMaximised));
+    sync.refresh();
+  },
+});
+const sync = createSync({
+  visible: () => grid.visible(),
+  active: () => grid.active,
+  say: (words) => reportSide.say(words),
+  onToggle(kind, on) {
+    byId(`link-${kind}`).setAttribute("aria-pressed", String(on));
+  },
+  onMoved: (plane) => windows.tellPlace(plane),
+});
+const windows = joinWindows(study.id, { place: (plane) => sync.followOutside(plane) });
 
-function set(status) {
-  root.dataset.viewer = status;
-}
+const active = () => grid.active;
+const stack = () => active().stack;
 
-function seriesOf(uid) {
-  return state.series.find((series) => series.uid === uid);
-}
-
-function metadataOf(uid) {
-  if (!metadata.has(uid)) {
-    const promise = client.seriesMetadata(uid);
-    promise.catch(() => metadata.delete(uid));
-    metadata.set(uid, promise);
-  }
-  return metadata.get(uid);
-}
-
-function describeShown(shown) {
-  const { frame, index, count } = shown;
-  Object.assign(element.dataset, {
-    imageIndex: String(index),
-    imageCount: String(count),
-    sopInstanceUid: frame.sopInstanceUID,
-    frame: String(frame.frame),
+function makeCell(own) {
+  const element = own ?? byId("cell").content.firstElementChild.cloneNode(true);
+  const cell = createCell(element, {
+    patient: state.patient,
+    loginURL: state.loginURL,
+    may: () => byId("report")?.dataset.annotates !== undefined,
+    say: (words) => reportSide.say(words),
+    // Marks on a prior are the prior's: the report here does not take them up.
+    marksOn: (shown) => ({
+      keyImageKept: (id) => shown()?.isPrior || reportSide.keyImageKept(id),
+      measurementRemoved: (id) => shown()?.isPrior || reportSide.measurementRemoved(id),
+    }),
+    on: {
+      shown(one) {
+        noteSeen(one);
+        waits.shown(one.uid, one.shown);
+        if (one === active()) showFacts();
+        sync.shown(one);
+      },
+      changed(one) {
+        if (one === active()) showFacts();
+        const { loaded, count } = one.facts;
+        if (count && loaded >= count) waits.loaded(one.uid, count);
+        markRail();
+      },
+    },
   });
-  const label = `${seriesLabel(seriesOf(current))}, image ${index + 1} of ${count}`;
-  const canvas = stack.canvas();
-  canvas.setAttribute("role", "img");
-  if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
+  cell.setMode(mode);
+  acceptDrops(element, (what) => drop(cell, what));
+  watchTouch(cell.element, {
+    begin() {
+      if (!cell.shown) return undefined;
+      const { zoom } = cell.stack.view();
+      return { index: cell.stack.index, zoom: (factor) => cell.stack.setZoom(zoom * factor) };
+    },
+    scrollTo: (index) => cell.moveTo(() => index),
+  });
+  return cell;
 }
 
-function forgetShown() {
-  for (const key of ["imageIndex", "imageCount", "sopInstanceUid", "frame"])
-    delete element.dataset[key];
-  overlay.hide();
-  marking.hidden();
-}
-
-function progress(loaded, wanted, failed) {
+/** What the page says of the active viewport. */
+function showFacts() {
+  const cell = active();
+  if (!cell) return;
+  const { status, loaded, wanted, failed, notice } = cell.facts;
+  root.dataset.viewer = status === "empty" ? "ready" : status;
   const bar = byId("progress");
   const done = loaded + failed >= wanted;
-  if (done && wanted && !failed) waits.loaded(loaded);
-  bar.hidden = wanted < 2 || done;
+  bar.hidden = wanted < 2 || done || status === "error";
   bar.value = loaded;
   bar.max = Math.max(1, wanted);
   const parts = [];
@@ -108,153 +141,204 @@ function progress(loaded, wanted, failed) {
   if (failed) parts.push(`${plural(failed, "image")} could not be loaded`);
   write(byId("progress-text"), parts.join(" - "));
   byId("retry-failed").hidden = !(failed && done);
+  write(byId("notice"), notice);
+  byId("notice").hidden = !notice;
+  byId("invert").setAttribute("aria-pressed", String(Boolean(cell.shown?.inverted)));
+  const { playing, rate, possible } = cell.playing;
+  byId("cine").disabled = !possible;
+  byId("cine").setAttribute("aria-pressed", String(playing));
+  write(byId("cine-label"), playing ? `Stop (${Math.round(rate)}/s)` : "Play");
 }
 
-function fail(error, what, retry) {
-  set("error");
-  preview.clear();
-  forgetShown();
-  byId("progress").hidden = true;
-  cover.error(explain(error, { what, loginURL: state.loginURL, retry }));
+function markRail() {
+  const cell = active();
+  if (!cell) return;
+  const own = grid.cells().filter((each) => each.study === study);
+  rail.setShown(new Set(own.map(({ uid }) => uid)));
+  rail.mark(cell.study === study ? cell.uid : undefined);
 }
 
-async function startStack() {
-  if (stack) return stack;
-  const { createStack, start } = await rendererReady();
-  await start();
-  // Two series opened at once share the one viewport.
-  stack ??= createStack(element, {
-    shown(shown) {
-      cover.clear();
-      preview.clear();
-      set("ready");
-      waits.shown(shown);
-      places.set(current, shown.index);
-      describeShown(shown);
-      overlay.show(shown);
-      marking.shown(shown);
-      byId("invert").setAttribute("aria-pressed", String(shown.inverted));
-    },
-    waiting(index) {
-      forgetShown();
-      cover.loading(`Loading image ${index + 1}`);
-      set("loading");
-    },
-    failed(index, error) {
-      cine.stop();
-      fail(error, `Image ${index + 1}`, () => {
-        cover.loading(`Loading image ${index + 1}`);
-        set("loading");
-        stack.retry();
-      });
-    },
-    progress,
-  });
-  cine ??= createCine(stack, (playing, rate) => {
-    byId("cine").setAttribute("aria-pressed", String(playing));
-    write(byId("cine-label"), playing ? `Stop (${Math.round(rate)}/s)` : "Play");
-  });
-  return stack;
+function noteSeen(cell) {
+  if (cell.study !== study) return;
+  if (!seen.has(cell.uid)) seen.set(cell.uid, new Set());
+  const { frame } = cell.shown;
+  const pictures = seen.get(cell.uid).add(`${frame.sopInstanceUID} ${frame.frame}`);
+  if (pictures.size >= cell.stack.count()) rail.setViewed(cell.uid);
 }
 
-let renderer;
-let started;
-function rendererReady() {
-  renderer ??= import("./stack.js").then(
-    (module) => ({
-      createStack: module.createStack,
-      start: () => (started ??= module.start()),
-    }),
-    (error) => {
-      renderer = undefined;
-      throw error;
-    },
-  );
-  return renderer;
+/** Opens a series of the study in the active viewport. */
+function open(uid, options) {
+  hanging += 1;
+  return active().open(study, uid, options);
 }
 
-/** What a series without pictures holds, by kind. */
-function explainObjects(reasons) {
-  const kinds = new Map();
-  for (const { name, why } of reasons) {
-    const kind = kinds.get(name) ?? { why, count: 0 };
-    kind.count += 1;
-    kinds.set(name, kind);
-  }
-  const entries = [...kinds];
-  if (entries.length === 1) {
-    const [[name, { why, count }]] = entries;
-    return {
-      title: `This series is ${name}`,
-      lines: [why, ...(count > 1 ? [`It has ${plural(count, "object")} of this kind.`] : [])],
-    };
-  }
-  return {
-    title: "This series has no pictures",
-    lines: entries.map(([name, { why, count }]) => `${count} × ${name}. ${why}`),
-  };
-}
-
-/** Opens a series; a later call overtakes an earlier one. */
-async function open(uid, { keep = false } = {}) {
-  const series = seriesOf(uid);
-  if (!series) return;
-  const turn = (opening += 1);
-  cine?.stop();
-  preview.clear();
-  current = uid;
-  rail.mark(uid);
-  set("loading");
-  // Nothing of the series before may stay on the screen under the new name.
-  forgetShown();
-  byId("notice").hidden = true;
-  cover.loading(`Loading ${seriesLabel(series)}`);
+/** Opens a prior in a viewport: the series most like `like`, or the one named. */
+async function openPrior(cell, id, { uid, like } = {}) {
+  hanging += 1;
+  const isMine = cell.reserve();
+  let prior;
   try {
-    if (series.pictures) startStack().catch(() => {});
-    const instances = await metadataOf(uid);
-    if (turn !== opening) return;
-    const reasons = instances.map((instance) => whyNot(instance));
-    const pictures = instances.filter((_, at) => !reasons[at]);
-    const others = reasons.filter(Boolean);
-    if (!pictures.length) {
-      stack?.clear();
-      progress(0, 0, 0);
-      element.dataset.imageCount = "0";
-      cover.notPicture(
-        instances.length
-          ? explainObjects(others)
-          : { title: "This series is empty", lines: ["No image of it has arrived yet."] },
-      );
-      set("ready");
-      return;
+    prior = await priorStudies.open(id);
+    if (!isMine()) return;
+  } catch {
+    if (!isMine()) return;
+    cell.note({
+      title: "The prior could not be opened",
+      lines: ["It was removed, or you may not see it, or the server cannot be reached. Try again."],
+    });
+    return;
+  }
+  const pictures = prior.series().filter((each) => each.pictures);
+  const chosen =
+    prior.seriesOf(uid) ??
+    pictures.find((each) => like && each.description === like.description) ??
+    pictures.find((each) => like && each.modality === like.modality) ??
+    pictures[0];
+  if (chosen) await cell.open(prior, chosen.uid);
+  else cell.note({ title: "This prior has no pictures", lines: [] });
+}
+
+function drop(cell, { study: id, uid }) {
+  grid.activate(cell);
+  if (id === study.id) open(uid);
+  else openPrior(cell, id, { like: cell.series() });
+}
+
+/** Priors that can be compared: they share a modality with the study. */
+function comparable() {
+  const modalities = new Set(study.series().map(({ modality }) => modality));
+  return state.priors.filter((prior) => prior.modalities.some((each) => modalities.has(each)));
+}
+
+/** The newest comparable prior beside what is active. */
+function compare(id = comparable()[0]?.id) {
+  if (id === undefined) {
+    reportSide.say("There is no prior of this patient that could be compared.");
+    return;
+  }
+  const from = active();
+  const like = from.series();
+  if (grid.cells().length === 1) setLayout({ rows: 1, columns: 2 }, { fill: false });
+  if (grid.isMaximised) grid.toggleMaximised();
+  const target =
+    grid.cells().find((cell) => cell !== from && (!cell.study || cell.study.isPrior)) ??
+    grid.cells().find((cell) => cell !== from);
+  openPrior(target, id, { like });
+}
+
+/** Other rows and columns; viewports that are new take the series that are in none. */
+function setLayout(layout, { fill = true } = {}) {
+  hanging += 1;
+  const before = grid.cells().length;
+  grid.setLayout(layout);
+  if (fill && grid.cells().length > before) {
+    const shown = new Set(grid.cells().map(({ uid }) => uid));
+    const left = study.series().filter(({ pictures, uid }) => pictures && !shown.has(uid));
+    const free = grid.cells().filter((cell) => !cell.uid);
+    together(free.slice(0, left.length).map((cell, at) => () => cell.open(study, left[at].uid)));
+  }
+  markRail();
+}
+
+/** Opens series in several viewports; what is fetched in the background waits until they show pictures. */
+async function together(openings) {
+  if (!openings.length) return;
+  const { holdBackground } = await rendererReady();
+  const release = holdBackground();
+  const enough = new Promise((resolve) => {
+    setTimeout(resolve, patience);
+  });
+  await Promise.race([Promise.allSettled(openings.map((each) => each())), enough]);
+  release();
+}
+
+async function framesOf(from, uid) {
+  return contentsOf(await from.metadataOf(uid)).frames;
+}
+
+/** Hangs the study as a protocol says. The first viewport is active, and has its picture first. */
+async function hang(protocol) {
+  const turn = (hanging += 1);
+  const { rules } = protocol;
+  const [rows, columns] = rules.layout.split("x").map(Number);
+  grid.setLayout({ rows, columns });
+  grid.activate(grid.cells()[0]);
+  for (const kind of ["scroll", "window", "view", "lines"]) sync.toggle(kind, false);
+  for (const cell of grid.cells()) cell.reserve();
+  menu.setUsed(protocol);
+  const loader = rendererReady().then(({ holdBackground }) => holdBackground());
+  const later = [];
+  const world = {
+    study,
+    framesOf,
+    async prior(rank) {
+      const found = comparable()[rank - 1];
+      return found && priorStudies.open(found.id);
+    },
+  };
+  for await (const { cell: at, study: from, uid, placeIn, window, facing, why } of placed(
+    rules,
+    world,
+  )) {
+    if (turn !== hanging) break;
+    const cell = grid.cells()[at];
+    if (!uid) {
+      cell.note({ title: "Nothing to hang here", lines: [why] });
+      continue;
     }
-    const entries = sortFrames(framesOf(pictures)).map((frame) => ({
-      frame,
-      url: new URL(client.frameURL(uid, frame), location.href).href,
-    }));
-    const place = Math.min(places.get(uid) ?? 0, entries.length - 1);
-    if (!keep) preview.expect(entries[place].url);
-    await startStack();
-    if (turn !== opening) return;
-    if (others.length) {
-      const names = [...new Set(others.map(({ name }) => name))].join(", ");
-      write(byId("notice"), `Not shown in this series: ${others.length} × ${names}.`);
-      byId("notice").hidden = false;
-    }
-    byId("cine").disabled = entries.length < 2;
-    await stack.show(entries, place, { keep });
-  } catch (error) {
-    if (turn !== opening) return;
-    const known = error instanceof RequestError;
-    if (!known) console.error(error);
-    fail(known ? error : { kind: "browser" }, `Series ${seriesLabel(series)}`, () => open(uid));
+    const opened = cell.open(from, uid, {
+      placeIn,
+      range: window && windowRange(window),
+      then: ({ stack: shownIn, shown }) => {
+        if (facesAway(shown.frame, facing)) shownIn.mirror();
+        if (facing) shownIn.align(facing);
+      },
+    });
+    later.push(opened);
+    // What the reader looks at first is there before the others ask for anything.
+    if (cell === active()) await opened;
+  }
+  const enough = new Promise((resolve) => {
+    setTimeout(resolve, patience);
+  });
+  await Promise.race([Promise.allSettled(later), enough]);
+  (await loader)();
+  if (turn !== hanging) return;
+  // What the rules leave out is for the reader to fill.
+  for (const [at, wanted] of rules.cells.entries()) if (!wanted) grid.cells()[at].empty();
+  for (const kind of rules.link ?? []) sync.toggle(kind, true);
+}
+
+function move(where) {
+  active().moveTo(where);
+}
+
+function step(by) {
+  const uid = rail.neighbour(by);
+  if (uid) open(uid);
+}
+
+function setMode(name) {
+  mode = name;
+  for (const button of document.querySelectorAll("[data-mode]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.mode === name));
+  }
+  for (const cell of grid.cells()) cell.setMode(name);
+}
+
+async function fullScreen() {
+  try {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else await root.requestFullscreen();
+  } catch {
+    reportSide.say("This browser does not allow full screen here.");
   }
 }
 
 const perform = {
-  reset: () => stack?.reset(),
-  invert: () => stack?.invert(),
-  cine: () => cine?.toggle(),
+  reset: () => stack()?.reset(),
+  invert: () => stack()?.invert(),
+  cine: () => active().cine?.toggle(),
   next: () => move((at) => at + 1),
   previous: () => move((at) => at - 1),
   first: () => move(() => 0),
@@ -263,47 +347,68 @@ const perform = {
   "previous-series": () => step(-1),
   keys: () => byId("keys").showModal(),
   priors: () => priors.focus(),
-  capture: () => marking.capture(),
-  remove: () => marking.removeSelected(),
+  capture: () => active().marking.capture(),
+  remove: () => active().marking.removeSelected(),
   report: () => reportSide.toggle(),
+  layout: () => picker.open(),
+  "next-cell": () => grid.step(1),
+  "previous-cell": () => grid.step(-1),
+  maximise: () => grid.toggleMaximised(),
+  hanging: () => menu.open(),
+  compare: () => compare(),
+  planes: showPlanes,
+  "full-screen": fullScreen,
+  "second-window": () => windows.open(),
 };
 
-function move(where) {
-  if (!stack) return;
-  cine?.stop();
-  stack.scrollTo(where(stack.index, stack.count()));
-}
+let planes;
 
-function step(by) {
-  const uid = rail.neighbour(by);
-  if (uid) open(uid);
-}
-
-async function setMode(name) {
-  for (const button of document.querySelectorAll("[data-mode]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.mode === name));
-  }
-  marking.setMeasuring(name === "length");
-  (await startStack()).setMode(name);
+/** Axial, coronal and sagittal planes through the active series, over the viewports. */
+async function showPlanes() {
+  const cell = active();
+  if (planes || !cell.shown) return;
+  const [{ openMpr }, { valuesOf }] = await Promise.all([
+    import("./volume/mpr.js"),
+    rendererReady(),
+  ]);
+  if (planes || !cell.shown) return;
+  cell.cine?.stop();
+  const opened = openMpr(byId("grid"), {
+    entries: cell.stack.entries(),
+    load: valuesOf,
+    range: cell.shown.range,
+    isInverted: cell.shown.inverted,
+    label: seriesLabel(cell.series()),
+    onClose() {
+      planes = undefined;
+      cell.element.focus?.();
+    },
+  });
+  if (opened.refused) reportSide.say(`No planes through this series. ${opened.refused}`);
+  else planes = opened;
 }
 
 /** Shows a place that somebody measured or kept. */
 async function showPlace({ series_instance_uid: uid, sop_instance_uid: sop, frame, id }) {
-  if (uid !== current) await open(uid);
-  if (!stack || uid !== current) return;
-  cine?.stop();
-  for (let at = 0; at < stack.count(); at += 1) {
-    const one = stack.frameAt(at);
+  const own = grid.visible().find((cell) => cell.study === study && cell.uid === uid);
+  if (own) grid.activate(own);
+  const cell = active();
+  if (cell.study !== study || uid !== cell.uid) await open(uid);
+  if (!cell.stack || uid !== cell.uid) return;
+  for (let at = 0; at < cell.stack.count(); at += 1) {
+    const one = cell.stack.frameAt(at);
     if (one.sopInstanceUID === sop && one.frame === frame) {
-      stack.scrollTo(at);
+      cell.moveTo(() => at);
       break;
     }
   }
-  marking.select(id);
+  cell.marking.select(id);
 }
 
 function act(action) {
-  if (action.startsWith("mode:")) setMode(action.slice(5));
+  const [kind, what] = action.split(":");
+  if (kind === "mode") setMode(what);
+  else if (kind === "link") sync.toggle(what);
   else perform[action]?.();
 }
 
@@ -319,73 +424,112 @@ for (const button of document.querySelectorAll("[data-action]")) {
 for (const button of document.querySelectorAll("[data-mode]")) {
   button.addEventListener("click", () => setMode(button.dataset.mode));
 }
-element.addEventListener("wheel", () => cine?.stop(), { passive: true });
-byId("retry-failed").addEventListener("click", () => stack?.retry());
-
-/** What the page knows of a series before its metadata. */
-function prepare(next) {
-  next.series = next.series.map((series) => {
-    const pictures = maybePictures(series);
-    return { ...series, pictures, thumbnail: pictures ? series.thumbnail : "" };
-  });
-  return next;
-}
+byId("retry-failed").addEventListener("click", () => stack()?.retry());
 
 function refresh(next) {
-  const before = new Map(state.series.map((series) => [series.uid, series]));
-  state = prepare(next);
-  for (const series of state.series) {
-    if (before.get(series.uid)?.count !== series.count) metadata.delete(series.uid);
-  }
-  rail.fill(state.series);
-  if (!current) openFirst();
-  else if (!metadata.has(current)) open(current, { keep: true });
+  const changed = study.update(next);
+  rail.forgetViewed(changed);
+  rail.fill(study.series());
+  markRail();
+  const showing = grid.cells().filter((cell) => cell.study === study && changed.has(cell.uid));
+  if (grid.cells().every((cell) => !cell.study)) openFirst();
+  for (const cell of showing) cell.open(study, cell.uid, { keep: true });
 }
 
 function openFirst() {
-  const first = state.series.find(({ pictures }) => pictures) ?? state.series[0];
+  const protocol = matched(state.protocols, factsOfStudy());
+  if (protocol) {
+    hang(protocol);
+    return;
+  }
+  const first = study.series().find(({ pictures }) => pictures) ?? study.series()[0];
   if (first) {
     open(first.uid);
     return;
   }
-  set("ready");
-  cover.notPicture({
+  active().note({
     title: "This study has no images yet",
     lines: ["They are offered here as soon as they arrive."],
   });
 }
 
-/** For checks against the files: what is on the screen, in numbers. */
+const factsOfStudy = () => ({
+  series: study.series(),
+  description: state.study.description,
+  priors: comparable(),
+});
+
+/** For checks against the files: what is on the screen of the active viewport, in numbers. */
 window.lightbox = {
-  getPixelData: () => stack?.pixels(),
-  getWindow: () => stack?.range(),
-  getCorners: () => stack?.corners(),
-  setWindow: (range) => stack?.setWindow(range),
-  toCanvas: (pixel) => stack?.toCanvas(pixel),
+  getPixelData: () => stack()?.pixels(),
+  getWindow: () => stack()?.range(),
+  getCorners: () => stack()?.corners(),
+  setWindow: (range) => stack()?.setWindow(range),
+  toCanvas: (pixel) => stack()?.toCanvas(pixel),
+  getPlanes: () => planes,
+  /** The viewports of the layout: what each shows, from left to right and from top to bottom. */
+  getCells: () =>
+    grid.cells().map((cell) => ({
+      active: cell === active(),
+      series: cell.uid,
+      prior: Boolean(cell.study?.isPrior),
+      index: cell.shown?.index,
+      count: cell.stack?.count() ?? 0,
+      range: cell.shown?.range,
+      view: cell.shown && cell.stack.view(),
+      corners: cell.shown && cell.stack.corners(),
+      status: cell.facts.status,
+    })),
 };
 
-set("loading");
+const picker = createLayoutPicker(byId("layouts"), {
+  current: () => grid.layout,
+  onChosen: setLayout,
+});
+const menu = createHangingMenu(byId("hanging"), {
+  protocols: state.protocols,
+  saveURL: state.protocolsURL,
+  site: state.site,
+  facts: factsOfStudy,
+  grid,
+  sync,
+  rankOf: (shown) => comparable().findIndex(({ id }) => id === shown.id) + 1,
+  use(protocol) {
+    if (protocol) {
+      hang(protocol);
+      return;
+    }
+    menu.setUsed(undefined);
+    setLayout({ rows: 1, columns: 1 });
+  },
+});
+
+if (isSecond()) byId("report-open")?.setAttribute("hidden", "");
+root.dataset.viewer = "loading";
 fillHelp(byId("keys-table"));
-prepare(state);
-rail.fill(state.series);
+rail.fill(study.series());
+grid.setLayout({ rows: 1, columns: 1 });
+const priors = watchPriors(study.id, {
+  compare: (id) => openPrior(active(), id, { like: active().series() }),
+  drag: (event, id) => beginDrag(event, { study: id }),
+});
 openFirst();
 rendererReady().catch(() => {});
 watchSession();
-const priors = watchPriors(state.study.id);
 reportSide.begin();
-watchSendDialog(byId("send"), state.study.id);
-watchAttachments(byId("attachments"), state.study.id);
-watchDiscDialog(byId("disc"), state.study.id);
+watchSendDialog(byId("send"), study.id);
+watchAttachments(byId("attachments"), study.id);
+watchDiscDialog(byId("disc"), study.id);
 const readingEvent = watchReading({
-  study: state.study.id,
+  study: study.id,
   notes: byId("notes"),
   isReading: state.isReading,
 });
-const correctedEvent = watchCorrected(byId("corrected"), state.study.id);
+const correctedEvent = watchCorrected(byId("corrected"), study.id);
 watchLate(byId("late"), {
-  studyId: state.study.id,
+  studyId: study.id,
   stateURL: state.stateURL,
-  known: () => state.series,
+  known: () => study.series(),
   onLoad: refresh,
   onEvent(message) {
     readingEvent(message);

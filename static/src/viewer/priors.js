@@ -1,4 +1,7 @@
-/** Priors of the patient in the rail: `o` goes there, Enter opens a report beside, `v` the images. */
+/**
+ * Priors of the patient in the rail: `o` goes there, Enter opens a report beside, `c` the images in the active
+ * viewport, `v` the study in this window.
+ */
 import { toLogin } from "../app/login.js";
 import { make } from "./dom.js";
 
@@ -17,8 +20,13 @@ async function fetchText(url) {
   );
 }
 
-/** Fills the list of the study `studyId`; `focus()` goes to it. */
-export function watchPriors(studyId) {
+/**
+ * Fills the list of the study `studyId`; `focus()` goes to it.
+ *
+ * @param {number} studyId
+ * @param {object} on `compare(prior)`: shows the study in the active viewport; `drag(event, prior)`
+ */
+export function watchPriors(studyId, on) {
   const list = byId("priors-list");
   const beside = byId("beside");
   const text = byId("beside-text");
@@ -71,7 +79,10 @@ export function watchPriors(studyId) {
     else if (imagesUrl) {
       text.replaceChildren(
         make("p", { id: "beside-title", text: "This study has no report." }),
-        make("p", { className: "muted", text: "Press V in the list for its images." }),
+        make("p", {
+          className: "muted",
+          text: "Press C in the list for its images in the active viewport, V for the study alone.",
+        }),
       );
       beside.hidden = false;
       beside.focus();
@@ -85,6 +96,7 @@ export function watchPriors(studyId) {
       list.replaceChildren(...body.childNodes);
       const first = options()[0];
       if (first) first.tabIndex = 0;
+      for (const each of options()) each.draggable = Boolean(each.dataset.study);
     } catch {
       const again = make("button", { className: "viewer-button", text: "Try again" });
       again.type = "button";
@@ -100,6 +112,10 @@ export function watchPriors(studyId) {
     const option = event.target.closest("[role=option]");
     if (option) open(option);
   });
+  list.addEventListener("dragstart", (event) => {
+    const study = event.target.closest?.("[role=option]")?.dataset.study;
+    if (study) on.drag(event, Number(study));
+  });
   list.addEventListener("keydown", (event) => {
     const option = event.target.closest("[role=option]");
     if (!option || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -109,6 +125,8 @@ export function watchPriors(studyId) {
     if (event.key === "Enter") open(option);
     else if (event.key.toLowerCase() === "v" && option.dataset.imagesUrl) {
       location.assign(option.dataset.imagesUrl);
+    } else if (event.key.toLowerCase() === "c" && option.dataset.study) {
+      on.compare(Number(option.dataset.study));
     } else if (event.key in places) {
       mark(all[Math.min(all.length - 1, Math.max(0, places[event.key]))]);
     } else return;

@@ -11,8 +11,9 @@ export function seriesLabel({ number, modality, description }) {
  * The series of the study, as thumbnails. Arrow keys inside it, or Page Up and Page Down anywhere, change
  * the series.
  */
-export function createRail(list, { onSelect }) {
+export function createRail(list, { onSelect, onDrag }) {
   const options = new Map();
+  const viewed = new Set();
   let order = [];
   let current;
 
@@ -40,6 +41,7 @@ export function createRail(list, { onSelect }) {
         role: "option",
         tabindex: "-1",
         "aria-selected": "false",
+        draggable: "true",
         data: { seriesUid: series.uid },
       },
       picture(series),
@@ -50,6 +52,12 @@ export function createRail(list, { onSelect }) {
           className: "thumb-number",
           text: [series.number ?? "", series.modality].filter((part) => part !== "").join(" · "),
         }),
+        make(
+          "span",
+          { className: "thumb-viewed", hidden: !viewed.has(series.uid) },
+          make("span", { className: "icon icon-viewed", "aria-hidden": "true" }),
+          make("span", { className: "unseen", text: "All images viewed" }),
+        ),
         make("span", {
           className: "thumb-count",
           text: plural(series.count, series.pictures ? "image" : "object"),
@@ -59,6 +67,7 @@ export function createRail(list, { onSelect }) {
     );
     element.title = seriesLabel(series);
     element.addEventListener("click", () => onSelect(series.uid));
+    element.addEventListener("dragstart", (event) => onDrag(event, series.uid));
     return element;
   }
 
@@ -70,6 +79,8 @@ export function createRail(list, { onSelect }) {
       element.tabIndex = selected ? 0 : -1;
       if (selected) element.scrollIntoView({ block: "nearest" });
     }
+    // Where a prior is in use none of these is chosen; the list stays within reach of Tab.
+    if (!options.has(uid) && order.length) options.get(order[0]).tabIndex = 0;
   }
 
   list.addEventListener("keydown", (event) => {
@@ -100,6 +111,20 @@ export function createRail(list, { onSelect }) {
       else if (elements.length) elements[0].tabIndex = 0;
     },
     mark,
+    /** All images of the series were on the screen. */
+    setViewed(uid) {
+      if (viewed.has(uid)) return;
+      viewed.add(uid);
+      options.get(uid)?.querySelector(".thumb-viewed")?.removeAttribute("hidden");
+    },
+    /** More images came to these series. */
+    forgetViewed(uids) {
+      for (const uid of uids) viewed.delete(uid);
+    },
+    /** Which series are in any viewport. */
+    setShown(uids) {
+      for (const [uid, element] of options) element.classList.toggle("is-shown", uids.has(uid));
+    },
     /** The series `step` places away from the current one, undefined beyond the ends. */
     neighbour: (step) => order[order.indexOf(current) + step],
   };

@@ -21,13 +21,15 @@ import {
 
 import { RequestError, kindOfStatus } from "./dicomweb.js";
 import { frameOf, initImages, pixelsOf, register } from "./images.js";
-import { createPrefetcher, fetchOrder } from "./prefetch.js";
+import { createPrefetcher, createShare, fetchOrder } from "./prefetch.js";
 import { nodesOf } from "./voi.js";
 
 const { Events, RequestType, ViewportType } = Enums;
 const { MouseBindings } = ToolEnums;
 const cacheBytes = 1024 ** 3;
 const background = 4;
+/** Of WebGL, drawn in turn by all viewports: browsers allow a page some sixteen. */
+const contexts = 4;
 const windowTexture = 1024;
 const tableTexture = 4096;
 
@@ -50,7 +52,7 @@ const modes = {
 
 /** Starts the renderer. To be called while the first metadata are still on their way. */
 export async function start() {
-  await initCore();
+  await initCore({ rendering: { webGlContextCount: contexts } });
   initTools();
   initImages({ workers: Math.min(4, Math.max(1, (navigator.hardwareConcurrency || 2) - 1)) });
   cache.setMaxCacheSize(cacheBytes);
@@ -58,8 +60,48 @@ export async function start() {
   for (const tool of [ReaderWindowTool, StackScrollTool, ZoomTool, PanTool]) addTool(tool);
 }
 
+const share = createShare(background);
+/** Stacks with pictures: they divide the cache. */
+const filled = new Set();
+let engine;
+let made = 0;
+
+/** Background fetches wait until what is given back is called. */
+/** The values of a frame as they are displayed, one a pixel; fetched where they are not here yet. */
+export async function valuesOf(imageId) {
+  const image = await imageLoader.loadAndCacheImage(imageId, {
+    useRGBA: false,
+    requestType: RequestType.Prefetch,
+    priority: 0,
+  });
+  return image.voxelManager.getScalarData();
+}
+
+export const holdBackground = () => share.hold();
+
+/** Divides the cache anew: series that several viewports show count once. */
+function divide() {
+  const series = new Set([...filled].map((stack) => stack.key));
+  for (const stack of filled) stack.allow((0.8 * cacheBytes) / Math.max(1, series.size));
+}
+
+let resizing = 0;
+/** Viewports whose element has another size: what was fitted to the old one is fitted to the new one. */
+const resized = new Set();
+function resizeSoon(refit) {
+  resized.add(refit);
+  cancelAnimationFrame(resizing);
+  resizing = requestAnimationFrame(() => {
+    const fits = [...resized].map((each) => each());
+    resized.clear();
+    engine.resize(false, true);
+    for (const fit of fits) fit?.();
+    engine.render();
+  });
+}
+
 /**
- * One stack viewport.
+ * One stack viewport. All of them are drawn by one rendering engine.
  *
  * @param {HTMLElement} element
  * @param {object} on
@@ -69,23 +111,28 @@ export async function start() {
  * @param {(loaded: number, wanted: number, failed: number) => void} on.progress
  */
 export function createStack(element, on) {
-  const engine = new RenderingEngine("lightbox");
+  engine ??= new RenderingEngine("lightbox");
+  const viewportId = `stack-${(made += 1)}`;
   engine.enableElement({
-    viewportId: "stack",
+    viewportId,
     type: ViewportType.STACK,
     element,
     defaultOptions: { background: [0, 0, 0] },
   });
-  const viewport = engine.getViewport("stack");
-  const tools = ToolGroupManager.createToolGroup("stack");
+  const viewport = engine.getViewport(viewportId);
+  const tools = ToolGroupManager.createToolGroup(viewportId);
   for (const name of Object.values(modes)) tools.addTool(name);
-  tools.addViewport("stack", "lightbox");
+  tools.addViewport(viewportId, "lightbox");
 
   let imageIds = [];
   let prefetcher;
   let loaded = new Set();
   let failed = new Map();
   let wanted = 0;
+  let frameBytes = 1;
+  let isActive = true;
+  /** Range of values that a hanging protocol asks for. */
+  let preset;
   let readerWindow = false;
   let readerInvert = false;
   let mode = "window";
@@ -117,6 +164,7 @@ export function createStack(element, on) {
       range: viewport.getProperties().voiRange,
       shape: image.curve.shape,
       inverted: readerInvert,
+      byReader: readerWindow,
       color: image.color === true,
       zoom: viewport.getZoom(),
       camera: viewport.getCamera(),
@@ -127,7 +175,8 @@ export function createStack(element, on) {
   function applyDefaults(image) {
     const monochrome1 = frameOf(image.imageId)?.photometric === "MONOCHROME1";
     const invert = monochrome1 !== readerInvert;
-    const voiRange = readerWindow ? viewport.getProperties().voiRange : image.curve.range;
+    const own = image.color ? image.curve.range : (preset ?? image.curve.range);
+    const voiRange = readerWindow ? viewport.getProperties().voiRange : own;
     viewport.setProperties({ voiRange, invert });
     if (!image.color) draw(image.curve, voiRange, invert);
   }
@@ -173,6 +222,8 @@ export function createStack(element, on) {
   eventTarget.addEventListener(Events.IMAGE_LOAD_ERROR, ({ detail }) => {
     if (!detail?.imageId || idOf(detail.imageIdIndex) !== detail.imageId) return;
     settle(detail.imageIdIndex, detail.error);
+    // Another viewport may have failed to get what is on the screen here.
+    if (detail.imageIdIndex === shownIndex) return;
     if (detail.imageIdIndex === viewport.getCurrentImageIdIndex()) {
       on.failed(detail.imageIdIndex, asError(detail.error));
     }
@@ -190,11 +241,58 @@ export function createStack(element, on) {
 
   function aim() {
     const order = fetchOrder(imageIds.length, viewport.getCurrentImageIdIndex(), wanted);
-    prefetcher?.aim(order.filter((index) => !loaded.has(index) && !failed.has(index)));
+    prefetcher?.aim(order, (index) => loaded.has(index) || failed.has(index));
   }
 
-  new ResizeObserver(() => engine.resize(true, true)).observe(element);
+  /** Notes the reader's zoom and place; what it gives back sets them in the new size. */
+  function refit() {
+    if (shownIndex < 0 || !element.clientWidth || !element.clientHeight) return undefined;
+    const { zoom, pan } = relativeView();
+    const rotation = viewport.getRotation();
+    const { flipHorizontal, flipVertical, parallelScale } = viewport.getCamera();
+    const fitted = viewport.sHeight / (parallelScale * zoom);
+    return () => {
+      viewport.resetCamera();
+      if (flipHorizontal || flipVertical) viewport.flip({ flipHorizontal, flipVertical });
+      const ratio = viewport.sHeight / viewport.getCamera().parallelScale / fitted;
+      setRelative(zoom, pan, ratio);
+      if (rotation) viewport.setRotation(rotation);
+    };
+  }
+
+  /** Zoom against what fits, and how far the picture was moved at a zoom of one, in CSS pixels. */
+  function relativeView() {
+    const zoom = viewport.getZoom();
+    return { zoom, pan: viewport.getPan().map((value) => value / zoom) };
+  }
+
+  function setRelative(zoom, pan, ratio) {
+    viewport.setZoom(zoom);
+    viewport.setPan(pan.map((value) => value * zoom * ratio));
+  }
+
+  new ResizeObserver(() => {
+    const scale = window.devicePixelRatio || 1;
+    const size = [element.clientWidth, element.clientHeight].map((each) =>
+      Math.round(each * scale),
+    );
+    if (size[0] !== viewport.sWidth || size[1] !== viewport.sHeight) resizeSoon(refit);
+  }).observe(element);
   bind();
+
+  const member = {
+    key: "",
+    /** How many bytes its pictures may take. */
+    allow(bytes) {
+      const before = wanted;
+      wanted = Math.min(imageIds.length, Math.max(1, Math.floor(bytes / frameBytes)));
+      if (wanted === before) return;
+      on.progress(loaded.size, wanted, failed.size);
+      if (shownIndex >= 0) aim();
+    },
+  };
+
+  const scaleOf = () => (2 * viewport.getCamera().parallelScale) / element.clientHeight;
 
   return {
     get index() {
@@ -211,7 +309,13 @@ export function createStack(element, on) {
     },
     count: () => imageIds.length,
     frameAt: (index) => frameOf(idOf(index)),
+    frames: () => imageIds.map(frameOf),
+    entries: () => imageIds.map((imageId) => ({ imageId, frame: frameOf(imageId) })),
     isLoaded: (index) => cache.isLoaded(idOf(index)),
+    /** Whether the reader works in this viewport: its pictures are fetched before others. */
+    setActive(now) {
+      isActive = now;
+    },
 
     /**
      * Shows another stack, from `index`. The first picture comes first, its neighbours and the rest follow.
@@ -219,23 +323,25 @@ export function createStack(element, on) {
      * @param {{url: string, frame: object}[]} entries
      * @param {object} [options]
      * @param {boolean} [options.keep] keep the reader's window, zoom and place: the same series, more images
+     * @param {{lower: number, upper: number}} [options.range] of values to begin with, instead of the file's
      */
-    async show(entries, index = 0, { keep = false } = {}) {
+    async show(entries, index = 0, { keep = false, range } = {}) {
       prefetcher?.stop();
+      if (!keep) preset = range;
       imageIds = entries.map(register);
       loaded = new Set(imageIds.flatMap((id, at) => (cache.isLoaded(id) ? [at] : [])));
       failed = new Map();
       const { rows = 1, columns = 1, samplesPerPixel, bitsAllocated = 16 } = entries[index].frame;
       // Rescaled pictures may take four bytes a value.
-      const bytes = rows * columns * (samplesPerPixel === 1 ? Math.max(4, bitsAllocated / 8) : 3);
-      wanted = Math.min(imageIds.length, Math.max(1, Math.floor((0.8 * cacheBytes) / bytes)));
+      frameBytes = rows * columns * (samplesPerPixel === 1 ? Math.max(4, bitsAllocated / 8) : 3);
       const previous = keep && readerWindow ? viewport.getProperties().voiRange : undefined;
       if (!keep) readerInvert = false;
       readerWindow = previous !== undefined;
       shownIndex = -1;
       const ids = imageIds;
       prefetcher = createPrefetcher({
-        concurrency: background,
+        share,
+        isUrgent: () => isActive,
         load: (at) =>
           imageLoader.loadAndCacheImage(ids[at], {
             useRGBA: false,
@@ -244,7 +350,11 @@ export function createStack(element, on) {
           }),
         onSettled: (at, error) => ids === imageIds && settle(at, error),
       });
-      on.progress(loaded.size, wanted, 0);
+      const [{ url }] = entries;
+      member.key = url.replace(/\/instances\/.*$/, "");
+      filled.add(member);
+      wanted = 0;
+      divide();
       await viewport.setStack(imageIds, index);
       if (ids !== imageIds) return;
       if (previous) viewport.setProperties({ voiRange: previous });
@@ -258,6 +368,7 @@ export function createStack(element, on) {
       prefetcher?.stop();
       imageIds = [];
       shownIndex = -1;
+      if (filled.delete(member)) divide();
     },
 
     scrollTo(index) {
@@ -307,6 +418,50 @@ export function createStack(element, on) {
     setWindow(range) {
       readerWindow = true;
       viewport.setProperties({ voiRange: range });
+      viewport.render();
+    },
+
+    /** Zoom and place: mm a CSS pixel, the place at the middle, and both against what fits. */
+    view() {
+      const { focalPoint } = viewport.getCamera();
+      const height = element.clientHeight;
+      return { scale: scaleOf(), focal: [...focalPoint], height, ...relativeView() };
+    },
+    setZoom(zoom) {
+      viewport.setZoom(zoom);
+      viewport.render();
+    },
+    /** The zoom and place of another viewport, relative to what fits there. */
+    setRelativeView({ zoom, pan, height }) {
+      setRelative(zoom, pan, element.clientHeight / height);
+      viewport.render();
+    },
+    /** The same place of the patient at the middle, at the same scale. */
+    setPlacedView({ scale, focal }) {
+      const camera = viewport.getCamera();
+      const off = focal.map((value, axis) => value - camera.focalPoint[axis]);
+      const depth = off.reduce((sum, value, axis) => sum + value * camera.viewPlaneNormal[axis], 0);
+      const shift = off.map((value, axis) => value - depth * camera.viewPlaneNormal[axis]);
+      const moved = (place) => place.map((value, axis) => value + shift[axis]);
+      viewport.setCamera({
+        parallelScale: (scale * element.clientHeight) / 2,
+        focalPoint: moved(camera.focalPoint),
+        position: moved(camera.position),
+      });
+      viewport.render();
+    },
+    /** Left and right changed about; the letters at the edges follow the camera. */
+    mirror() {
+      viewport.flip({ flipHorizontal: true });
+      report();
+    },
+    /** Moves the picture to the left or the right edge of the viewport. */
+    align(edge) {
+      const [[x1], [x2]] = this.corners();
+      const [left, right] = [Math.min(x1, x2), Math.max(x1, x2)];
+      const by = edge === "left" ? -left : element.clientWidth - right;
+      const [x, y] = viewport.getPan();
+      viewport.setPan([x + by, y]);
       viewport.render();
     },
 

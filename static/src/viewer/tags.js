@@ -12,6 +12,7 @@ export const Tag = Object.freeze({
   AcquisitionTime: "00080032",
   ContentTime: "00080033",
   Modality: "00080060",
+  CodeValue: "00080100",
   StudyDescription: "00081030",
   SeriesDescription: "0008103E",
   RecommendedDisplayFrameRate: "00082144",
@@ -75,6 +76,7 @@ export const Tag = Object.freeze({
   LUTDescriptor: "00283002",
   LUTData: "00283006",
   VOILUTSequence: "00283010",
+  ViewCodeSequence: "00540220",
   SharedFunctionalGroups: "52009229",
   PerFrameFunctionalGroups: "52009230",
 });

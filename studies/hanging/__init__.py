@@ -1,0 +1,1 @@
+"""Hanging protocols: what of a study goes into which viewport."""
