@@ -21,6 +21,7 @@ from studies.orders import matching
 from studies.orthanc import presence
 from studies.orthanc.follow import follow
 from studies.reading import assignment, sweeps
+from studies.retention import erase, quota
 from studies.sending import deliver as sending
 from studies.services import arrival, quarantine, thumbnails
 
@@ -115,6 +116,19 @@ def assign_due(site_id: int) -> None:
 def reading_sweep() -> None:
     """Idle claims, people who read there no more, assignments that a lost task left undone."""
     sweeps.sweep()
+
+
+@shared_task(name="studies.retention_sweep", ignore_result=True)
+def retention_sweep() -> None:
+    """What was approved and whose grace is over; what a killed worker left half erased."""
+    erase.run()
+
+
+@shared_task(name="studies.quota_sweep", ignore_result=True)
+def quota_sweep() -> None:
+    """What the images of each site take, and who has to be told."""
+    quota.count()
+    quota.tell()
 
 
 @shared_task(name="studies.backup", ignore_result=True)

@@ -19,6 +19,7 @@ from studies.corrections.models import RejectedStudy
 from studies.models import Instance, Study
 from studies.reading import people
 from studies.reading.states import BEING_READ
+from studies.retention import notice
 from studies.views.worklist import signed_in
 
 
@@ -85,6 +86,7 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
             and study.touched_by.filter(after_signing=True).exists()
         ),
         "rejected": who.is_superuser and RejectedStudy.objects.filter(study=study).exists(),
+        "retention": notice.of(study) if works else [],
         "may_annotate": may_annotate(who, study.site_id),
     }
     return render(request, "studies/viewer.html", context)

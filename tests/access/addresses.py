@@ -20,6 +20,8 @@ SUBJECTS = (
     ("quarantine/", "quarantined"),
     ("corrections/proposals/", "proposal"),
     ("corrections/", "correction"),
+    ("retention/sites/", "site"),
+    ("retention/proposals/", "deletion_proposal"),
     ("sends/", "send"),
     ("api/orders/", "order"),
     ("reports/versions/", "version"),
