@@ -90,7 +90,9 @@ def approve(pk: int, actor: Any, origin: Mapping[str, Any]) -> DeletionProposal:
     What has changed since it was proposed is left out.
     """
     with transaction.atomic():
-        proposal = DeletionProposal.objects.select_for_update(of=("self",)).get(pk=pk)
+        proposal: DeletionProposal = DeletionProposal.objects.select_for_update(of=("self",)).get(
+            pk=pk
+        )
         _check(actor, proposal.site_id)
         if proposal.state != ProposalState.PROPOSED:
             raise Refused(DECIDED)
@@ -166,7 +168,9 @@ def revoke(pk: int, actor: Any, why: str, origin: Mapping[str, Any]) -> Deletion
     if not why:
         raise Refused("Say why it is revoked.")
     with transaction.atomic():
-        proposal = DeletionProposal.objects.select_for_update(of=("self",)).get(pk=pk)
+        proposal: DeletionProposal = DeletionProposal.objects.select_for_update(of=("self",)).get(
+            pk=pk
+        )
         _check(actor, proposal.site_id)
         changed = DeletionProposal.objects.filter(
             pk=pk, state__in=(ProposalState.PROPOSED, ProposalState.GRACE)

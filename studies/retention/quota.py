@@ -107,7 +107,7 @@ def recipients(site: Site) -> list[str]:
 
 
 def _mail(usage: SiteUsage, threshold: int) -> tuple[str, str]:
-    used, quota = (filesizeformat(size) for size in (usage.used_bytes, usage.quota_bytes))
+    used, quota = (filesizeformat(size) for size in (usage.used_bytes, usage.quota_bytes or 0))
     words = (
         f"The images of {usage.site.name} take {used} of {quota}. Images are taken all the same."
         " Raise the quota, or see what the retention rules would delete.\n"

@@ -245,7 +245,8 @@ def backup_copies(request: HttpRequest) -> HttpResponse:
         detail={"files": names.count()},
         **page_origin(request),
     )
-    lines = [["Object", "Bytes before sealing", "Proposal"], *(list(one) for one in names)]
+    head: list[object] = ["Object", "Bytes before sealing", "Proposal"]
+    lines = [head, *(list(one) for one in names)]
     return _csv(lines, f"backup-copies-{timezone.localdate()}.csv")
 
 
