@@ -61,7 +61,10 @@ class RetentionRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.modality or 'other modalities'}: {self.years} years"
+        words = f"{self.modality or 'Other modalities'}: {self.years} years"
+        if self.minor_age is not None:
+            words += f", minors until {self.minor_age} and {self.minor_years or 0} years more"
+        return words
 
 
 class LegalHold(models.Model):

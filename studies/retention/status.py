@@ -55,7 +55,10 @@ def _proposal(proposal: DeletionProposal) -> Line:
             ("Studies", going["studies"]),
             ("Images", going["images"] or 0),
             ("Bytes", filesizeformat(going["size"] or 0)),
-            ("Deletes", proposal.deletes_at or "not yet approved"),
+            (
+                "Deletes",
+                f"{proposal.deletes_at:%Y-%m-%d}" if proposal.deletes_at else "not yet approved",
+            ),
         ),
         problem="Any administrator of the site can revoke it until then." if in_grace else "",
         link=reverse("retention-proposal", args=[proposal.pk]),

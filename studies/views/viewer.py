@@ -58,6 +58,7 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
         "patient": {"id": study.patient_id, "name": study.patient_name},
         "isReading": study.reader_id == who.user_id and study.reading_state in BEING_READ,
         "series": series_state(study, root),
+        "imagesDeleted": notice.number_deleted(study),
     }
 
 

@@ -993,4 +993,4 @@ def test_documents_on_the_status_page(db: None, settings: Any, site: Any) -> Non
 def test_json_is_bounded(db: None, site: Any, old: Study, site_admin: Any) -> None:
     """What a proposal keeps of its rules is words, no patient."""
     found = proposed(site, site_admin)
-    assert json.dumps(found.rules) == '["other modalities: 10 years"]'
+    assert json.dumps(found.rules) == '["Other modalities: 10 years"]'

@@ -98,5 +98,6 @@ def test_the_whole_way(
     settled(page, tmp_path, "done")
     page.goto(page.url.partition("/retention/")[0] + f"/studies/{of(1).pk}/view/")
     page.get_by_text("the report stays").wait_for()
+    page.get_by_text("The images of this study were deleted").wait_for()
     page.set_viewport_size({"width": 1440, "height": 900})
     page.screenshot(path=tmp_path / "viewer-1440.png")

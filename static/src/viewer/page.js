@@ -340,10 +340,17 @@ function openFirst() {
     return;
   }
   set("ready");
-  cover.notPicture({
-    title: "This study has no images yet",
-    lines: ["They are offered here as soon as they arrive."],
-  });
+  cover.notPicture(
+    state.imagesDeleted
+      ? {
+          title: "The images of this study were deleted",
+          lines: ["By the site's retention rules. Its report stays."],
+        }
+      : {
+          title: "This study has no images yet",
+          lines: ["They are offered here as soon as they arrive."],
+        },
+  );
 }
 
 /** For checks against the files: what is on the screen, in numbers. */
