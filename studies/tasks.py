@@ -166,7 +166,10 @@ def backup_database() -> None:
 @shared_task(name="studies.backup_check", ignore_result=True)
 def backup_check() -> None:
     """Both copies of the files that were looked at longest ago, read back and compared."""
-    if target.is_configured() and not health.is_paused():
+    if not target.is_configured():
+        return
+    health.tell()
+    if not health.is_paused():
         verify.verify(verify.sample(SAMPLE))
 
 
