@@ -10,7 +10,7 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports"
 
     def ready(self) -> None:
-        from reports import status
+        from reports import retention, status
         from reports.delivery import transports
         from reports.output import requirements
         from reports.signing import triggers
@@ -19,6 +19,7 @@ class ReportsConfig(AppConfig):
         checks.register(requirements.check)
         registry.register("deliveries", "Report deliveries", status.panel, place=80)
         transports.register()
+        retention.register()
         post_migrate.connect(
             triggers.after_migrate, sender=self, dispatch_uid="reports.signing.triggers"
         )

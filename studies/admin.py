@@ -255,4 +255,5 @@ class StudyGrantAdmin(ScopedAdmin):
 
 # Pages of packages of this app.
 from studies.reading import admin as reading_admin  # noqa: E402, F401
+from studies.retention import admin as retention_admin  # noqa: E402, F401
 from studies.sending import admin as sending_admin  # noqa: E402, F401

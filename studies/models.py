@@ -552,5 +552,13 @@ from studies.openings.models import Opening  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.orthanc.models import GoneAtOrthanc  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
+from studies.retention.models import (  # noqa: E402, F401
+    DeletionProposal,
+    LegalHold,
+    RetentionRule,
+    SiteUsage,
+    StudyDeletion,
+    Tombstone,
+)
 from studies.saved.models import SavedFilter  # noqa: E402, F401
 from studies.sending.models import Destination, Send, SendItem  # noqa: E402, F401

@@ -7,11 +7,12 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import django_tables2 as tables
-from django.db.models import Case, Exists, IntegerField, OuterRef, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, Subquery, Value, When
 
 from studies.models import Arrival, ReadingState, Study
 from studies.reading import clocks
 from studies.reading.models import StudyNote
+from studies.retention.models import DeletionState, StudyDeletion
 
 if TYPE_CHECKING:
     from studies.filters import WorklistFilter
@@ -62,8 +63,10 @@ COLUMNS = (
 def with_work(studies: StudyQuerySet) -> StudyQuerySet:
     """The studies with all that a row shows, in one query: people, clock, notes.
 
-    Adds `turnaround` (minutes or None), `has_notes` and `is_verified`.
+    Adds `turnaround` (minutes or None), `has_notes`, `is_verified`, and `deletes_at` where its
+    images are in the grace before they are deleted.
     """
+    grace = StudyDeletion.objects.filter(study=OuterRef("pk"), state=DeletionState.GRACE)
     own = StudyNote.objects.filter(study=OuterRef("pk")).order_by()
     rows: StudyQuerySet = (
         studies.select_related("site", "reader", "assigned_to")
@@ -72,6 +75,7 @@ def with_work(studies: StudyQuerySet) -> StudyQuerySet:
             turnaround=clocks.minutes_of_row(),
             has_notes=Exists(own.exclude(text="")),
             is_verified=Exists(own.filter(kind=StudyNote.Kind.VERIFICATION)),
+            deletes_at=Subquery(grace.order_by().values("proposal__deletes_at")[:1]),
         )
     )
     return rows

@@ -21,6 +21,7 @@ from studies.orders import matching
 from studies.orthanc import presence
 from studies.orthanc.follow import follow
 from studies.reading import assignment, sweeps
+from studies.retention import erase, quota
 from studies.sending import deliver as sending
 from studies.services import arrival, quarantine, thumbnails
 
@@ -117,6 +118,19 @@ def reading_sweep() -> None:
     sweeps.sweep()
 
 
+@shared_task(name="studies.retention_sweep", ignore_result=True)
+def retention_sweep() -> None:
+    """What was approved and whose grace is over; what a killed worker left half erased."""
+    erase.run()
+
+
+@shared_task(name="studies.quota_sweep", ignore_result=True)
+def quota_sweep() -> None:
+    """What the images of each site take, and who has to be told."""
+    quota.count()
+    quota.tell()
+
+
 @shared_task(name="studies.backup", ignore_result=True)
 def backup() -> None:
     """A slice of backing up; enqueues the next where there is more."""
@@ -152,7 +166,10 @@ def backup_database() -> None:
 @shared_task(name="studies.backup_check", ignore_result=True)
 def backup_check() -> None:
     """Both copies of the files that were looked at longest ago, read back and compared."""
-    if target.is_configured() and not health.is_paused():
+    if not target.is_configured():
+        return
+    health.tell()
+    if not health.is_paused():
         verify.verify(verify.sample(SAMPLE))
 
 

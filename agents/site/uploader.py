@@ -27,7 +27,7 @@ IN_MEMORY = 8 * 2**20
 AT_ONCE = 2**20
 """A body up to this is handed to the connection as it is; larger ones in chunks, at a pace."""
 OUTCOMES = {200: "duplicate", 201: "stored", 202: "quarantined"}
-FOR_EVER = frozenset({413, 415})
+FOR_EVER = frozenset({410, 413, 415})
 """The file itself will never be taken."""
 FOR_ALL = frozenset({401, 403, 404, 405, 407, 429, 507})
 """Nothing will be taken before something outside the file changes."""

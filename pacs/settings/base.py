@@ -286,6 +286,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
         "options": {"expires": 600},
     },
+    "retention-sweep": {
+        "task": "studies.retention_sweep",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "quota-sweep": {
+        "task": "studies.quota_sweep",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 300},
+    },
     "orders-sweep": {
         "task": "studies.orders_sweep",
         "schedule": timedelta(seconds=30),

@@ -65,6 +65,7 @@ class BackupHealth(models.Model):
     last_error = models.CharField(max_length=200, blank=True)
     last_success_at = models.DateTimeField(null=True)
     last_failure_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True, help_text="When this trouble was mailed")
     database_claimed_at = models.DateTimeField(
         null=True, help_text="When somebody began to copy the database"
     )

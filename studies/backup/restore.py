@@ -20,6 +20,7 @@ from studies.backup.models import BackupState
 from studies.errors import PermanentError, RetriableError
 from studies.models import Instance, OrthancServer, Study
 from studies.orthanc.client import client_of
+from studies.retention.models import Tombstone
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +144,7 @@ def restore_unknown() -> Tally:
     """What the backup storage holds and the database does not know: newer than its copy."""
     tally = Tally()
     known = set(BackupState.objects.values_list("archive_key", flat=True))
+    known |= set(Tombstone.objects.filter(released_at=None).values_list("archive_key", flat=True))
     for site, key, name in remote_files():
         if key in known:
             continue

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     MISSING_BULK = "missing-bulk-data"
     LEFT_AT_ORTHANC = "left-at-orthanc"
     NOT_COMPARED = "not-compared"
+    DELETED = "deleted"
 
 
 WORDS: dict[Reason, str] = {
@@ -47,6 +48,10 @@ WORDS: dict[Reason, str] = {
     Reason.NOT_COMPARED: (
         "The image is stored in another encoding, and the two could not be compared in time."
         " Send it again to retry."
+    ),
+    Reason.DELETED: (
+        "The image was deleted here by the site's retention rules, and is not taken again unless"
+        " an administrator of the site says so."
     ),
 }
 

@@ -17,6 +17,7 @@ class Failure(IntEnum):
     PROCESSING = 0x0110
     DUPLICATE = 0x0111
     INVALID_INSTANCE = 0x0117
+    NOT_AUTHORIZED = 0x0124
     OUT_OF_RESOURCES = 0xA700
     MISMATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000
@@ -41,6 +42,7 @@ FAILURES: dict[Reason, Failure] = {
     Reason.MISSING_BULK: Failure.MISMATCH,
     Reason.LEFT_AT_ORTHANC: Failure.OUT_OF_RESOURCES,
     Reason.NOT_COMPARED: Failure.DUPLICATE,
+    Reason.DELETED: Failure.NOT_AUTHORIZED,
 }
 """The one mapping from the door's reasons. There is no 0122: every SOP class is stored."""
 

@@ -23,7 +23,7 @@ from studies.dicomweb.rows import Rows
 from studies.dicomweb.spool import Spool
 from studies.services import ingest
 
-STATUS = {"stored": 201, "duplicate": 200, "quarantined": 202}
+STATUS = {"stored": 201, "duplicate": 200, "quarantined": 202, "refused": 410}
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -36,7 +36,10 @@ class Upload:
         self._rows = rows
 
     async def receive(self, exchange: Exchange, identity: Identity) -> None:
-        """201 stored, 200 duplicate, 202 quarantined; refuses before it reads the body."""
+        """201 stored, 200 duplicate, 202 quarantined, 410 deleted here and not taken again.
+
+        Refuses before it reads the body.
+        """
         identity.require(Scope.WRITE)
         if identity.is_session:
             csrf.check(exchange)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from studies.documents.document import Accepts, Document, Key, overlay_text
 from studies.documents.reading import first_of_each, get_many, instance_json, search
 from studies.documents.series import series_json, series_json_gzip, study_json
-from studies.documents.table import lay, move, replace_many
+from studies.documents.table import lay, move, remove, replace_many
 
 __all__ = [
     "Accepts",
@@ -22,6 +22,7 @@ __all__ = [
     "lay",
     "move",
     "overlay_text",
+    "remove",
     "replace_many",
     "search",
     "series_json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def _build(series: Series) -> bytes:
         study.site_id, study.study_instance_uid, series.series_instance_uid
     )
     return b"[" + b",".join(text.encode() for text in texts) + b"]"
+
+
+def forget(series_id: int) -> None:
+    """Remove what is kept of a series that is no more."""
+    shutil.rmtree(_cache_folder(series_id), ignore_errors=True)
 
 
 def series_json_gzip(series: Series) -> bytes:

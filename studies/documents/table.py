@@ -85,6 +85,23 @@ def note_series(site_id: int, study_uid: str, series_uid: str) -> None:
     outbox.note([(site_id, uid, study_uid) for uid in uids])
 
 
+def remove(site_id: int, uids: Iterable[str]) -> None:
+    """Remove documents of instances that are deleted; MongoDB is told in the same transaction."""
+    wanted = list(uids)
+    for start in range(0, len(wanted), AT_ONCE):
+        rows = MetadataDocument.objects.filter(
+            site_id=site_id, sop_instance_uid__in=wanted[start : start + AT_ONCE]
+        )
+        if outbox.is_on():
+            outbox.note(
+                [
+                    (site_id, uid, study)
+                    for uid, study in rows.values_list("sop_instance_uid", "study_instance_uid")
+                ]
+            )
+        rows.delete()
+
+
 # Corrections
 
 

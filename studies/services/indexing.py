@@ -32,6 +32,7 @@ from studies.models import (
     Study,
 )
 from studies.orders import matching
+from studies.retention import tombstones
 from studies.services import arrival, known
 from studies.services.columns import clip, day_of, search_text
 from studies.services.facts import of_document
@@ -141,6 +142,7 @@ class Batch:
         self.studies: dict[str, StudyInBatch] = {}
         self.received_as: dict[str, list[known.ReceivedAs]] = {}
         self.there: dict[str, There] = {}
+        self.buried: set[str] = set()
         self.instances: list[tuple[Any, ...]] = []
         self.documents: list[documents.Document] = []
         self.sources: set[str] = set()
@@ -152,7 +154,11 @@ class Batch:
             uid: There(one.pk, one.study_id, one.content_digest)
             for uid, one in known.instances(self.site_id, uids).items()
         }
+        new = [uid for uid in uids if uid not in self.there]
+        self.buried = tombstones.buried(self.site_id, new) if new else set()
         results = [self._one(file) for file in prepared]
+        if refused := [result for result in results if result.outcome == "refused"]:
+            self._refused(refused, prepared)
         if self.instances:
             statements.insert(Instance, INSTANCE, self.instances)
             enrolment.enrol([(self.site_id, *row[KEY : KEY + 3]) for row in self.instances])
@@ -165,6 +171,10 @@ class Batch:
     def _one(self, file: Prepared) -> StoreResult:
         from studies.services.ingest import StoreResult
 
+        if file.gate is not None and (
+            file.reason == Reason.DELETED or file.gate.sop_instance_uid in self.buried
+        ):
+            return StoreResult("refused", file.gate.sop_instance_uid, Reason.DELETED)
         if file.reason is not None or file.gate is None or file.facts is None:
             return self._quarantine(file, file.reason or Reason.UNDECODABLE)
         uid = file.gate.sop_instance_uid
@@ -221,6 +231,31 @@ class Batch:
                 is_open=True, settled_as="", settled_at=None, settled_by=None
             )
         return StoreResult("quarantined", "", reason)
+
+    def _refused(self, results: Sequence[StoreResult], prepared: Sequence[Prepared]) -> None:
+        """Deleted images that came again. Bytes that were kept before that was known go, too."""
+        uids = {result.sop_instance_uid for result in results}
+        tombstones.came_again(
+            self.site_id,
+            [
+                file.gate.sop_instance_uid
+                for file in prepared
+                if file.gate is not None and file.archive_key and file.gate.sop_instance_uid in uids
+            ],
+        )
+        audit.record(
+            "instances.refused",
+            actor=self.actor,
+            site=self.site_id,
+            outcome="refused",
+            detail={
+                "count": len(results),
+                "reason": str(Reason.DELETED),
+                "sources": sorted({file.source for file in prepared}),
+            },
+            address=self.address,
+            session_key=self.session_key,
+        )
 
     @staticmethod
     def _same_patient(study: Study, facts: Facts) -> bool:
@@ -440,6 +475,8 @@ class Batch:
         for series_id, count in study.added.items():
             statements.change(MORE_IN_SERIES, [count, series_id])
         row = study.row
+        if not study.is_new:
+            tombstones.images_came(row.pk)
         was_over = row.arrival != Arrival.RECEIVING
         was_complete = row.arrival == Arrival.COMPLETE
         row.number_of_instances += study.stored

@@ -24,13 +24,14 @@ from studies.dicom.elements import Elements
 from studies.dicom.errors import GateError, Reason
 from studies.dicom.payload import Payload
 from studies.models import Instance
+from studies.retention import tombstones
 from studies.services import known as index
 from studies.services.indexing import Batch
 
 log = structlog.get_logger(__name__)
 COMMIT_ATTEMPTS = 5
 
-Outcome = Literal["stored", "duplicate", "quarantined"]
+Outcome = Literal["stored", "duplicate", "quarantined", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of a file. In quarantine it has a `reason`, and "" for its UID."""
+    """What became of a file. In quarantine it has a `reason`, and "" for its UID; refused, and not
+    kept, a `reason` with its UID."""
 
     outcome: Outcome
     sop_instance_uid: str
@@ -135,6 +137,8 @@ def prepare(
     ):
         key = known.archive_key  # another encoding of what is there: nothing to keep
         same_pixels = ours
+    elif known is None and checked is not None and refused is None and _is_buried(site_id, checked):
+        refused, key = Reason.DELETED, ""
     else:
         key = archive.put(payload, site_id=site_id, sha256=payload.sha256)
     if known is not None and checked is not None and not ours:
@@ -158,6 +162,10 @@ def prepare(
 
 def _known(site_id: int, sop_instance_uid: str) -> index.Known | None:
     return index.instances(site_id, [sop_instance_uid]).get(sop_instance_uid)
+
+
+def _is_buried(site_id: int, checked: gate.Gate) -> bool:
+    return bool(tombstones.buried(site_id, [checked.sop_instance_uid]))
 
 
 def _is_our_correction(known: index.Known, checked: gate.Gate) -> bool:

@@ -144,7 +144,7 @@ def _through(
         (result,) = ingest.commit([prepared], actor=actor, **origin)
     finally:
         payload.close()
-    if result.outcome == "quarantined":
+    if result.outcome in ("quarantined", "refused"):
         words = WORDS[result.reason] if result.reason else "It is refused."
         return Done(f"Refused again. {words}")
     _settle(file, settled, actor, origin, "", action="quarantine.stored")

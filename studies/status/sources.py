@@ -17,9 +17,11 @@ from pacs.health.models import Heartbeat
 from studies import archive
 from studies.backup import health, target
 from studies.backup.models import BackupState, DatabaseBackup
+from studies.documents import health as documents_health
 from studies.models import OrthancServer, QuarantinedFile
 from studies.orthanc.models import GoneAtOrthanc
 from studies.orthanc.presence import is_outdated
+from studies.retention import status as retention
 from studies.sending.models import OPEN, Send, State
 from studies.status import metrics as numbers
 from studies.status.registry import Level, Line, Panel, Reach, register
@@ -261,6 +263,40 @@ def _database() -> Line:
     return Line("Database", Level.OK, "Up to date", facts=(("Last copy", last),))
 
 
+def documents(reach: Reach) -> Panel | None:
+    """The outbox of documents; None where there is no MongoDB, and for site administrators."""
+    if not reach.is_everything or not settings.MONGODB_URL:
+        return None
+    row, lag = documents_health.row(), documents_health.lag()
+    since = lag["since"]
+    level, words = Level.OK, "Up to date"
+    if lag["waiting"]:
+        words = "Delivering"
+    if row.ready_at is None:
+        level, words = Level.IDLE, "First round"
+    if lag["kept"]:
+        level, words = Level.WARN, "Some stay in the table"
+    if since and timezone.now() - since > documents_health.LATE:
+        level, words = Level.WARN, "Late"
+    if row.failures:
+        level, words = Level.STAT, "Not reached"
+    line = Line(
+        "Outbox",
+        level,
+        words,
+        facts=(
+            ("Waiting", lag["waiting"]),
+            ("Oldest since", since or "none"),
+            ("Not held there", lag["kept"]),
+            ("Last success", row.last_success_at or "never"),
+        ),
+        problem=f"{row.last_error} The portal's own table serves meanwhile."
+        if row.failures
+        else "",
+    )
+    return Panel("documents", "Documents in MongoDB", [line])
+
+
 def quarantine(reach: Reach) -> Panel:
     rows = (
         reach.within(QuarantinedFile.objects.filter(is_open=True))
@@ -311,10 +347,15 @@ def register_all() -> None:
     """The panels and numbers of this app."""
     metrics.register(numbers.orthanc)
     metrics.register(numbers.backup)
+    metrics.register(numbers.documents)
+    metrics.register(retention.numbers)
     register("orthanc", "Orthanc servers", orthanc, place=10)
     register("work", "Worker and queues", work, place=20)
     register("storage", "Storage", storage, place=30)
     register("backup", "Backup", backup, place=40)
+    register("documents", "Documents in MongoDB", documents, place=45)
+    register("quota", "Storage by site", retention.quotas, place=46)
+    register("retention", "Retention", retention.retention, place=48)
     register("quarantine", "Quarantine", quarantine, place=50)
     register("sends", "Sending", sends, place=60)
     register("deletions", "Deleted at Orthanc", deletions, place=90)

@@ -29,6 +29,7 @@ from studies.corrections.services import Outcome, Why
 from studies.managers import CORRECTORS
 from studies.models import Instance, Series, Study
 from studies.orders.models import CorrectionProposal, ProposalState
+from studies.retention.proposals import may_decide
 from studies.tables import page_of
 from studies.views.worklist import signed_in
 
@@ -106,6 +107,7 @@ def _context(request: HttpRequest, study: Study) -> dict[str, Any]:
         "proposals": list(proposals),
         "reasons": [(one.value, one.label) for one in Reason],
         "rejections": [(one.value, _rejection_label(one)) for one in REASONS_OF_REJECTION],
+        "decides": may_decide(request.user, study.site_id),
         "rejection": RejectedStudy.objects.filter(study=study).first(),
     }
 

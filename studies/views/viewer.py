@@ -21,6 +21,7 @@ from studies.managers import StudyQuerySet
 from studies.models import Instance, Study
 from studies.reading import people
 from studies.reading.states import BEING_READ
+from studies.retention import notice
 from studies.views.worklist import signed_in
 
 MOST_PRIORS = 20
@@ -83,6 +84,7 @@ def images_state(study: Study) -> dict[str, Any]:
             "name": study.patient_name,
         },
         "series": series_state(study, root),
+        "imagesDeleted": notice.number_deleted(study),
     }
 
 
@@ -144,6 +146,7 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
             and study.touched_by.filter(after_signing=True).exists()
         ),
         "rejected": who.is_superuser and RejectedStudy.objects.filter(study=study).exists(),
+        "retention": notice.of(study) if works else [],
         "may_annotate": may_annotate(who, study.site_id),
     }
     return render(request, "studies/viewer.html", context)

@@ -21,6 +21,8 @@ SUBJECTS = (
     ("hanging/", "hanging"),
     ("corrections/proposals/", "proposal"),
     ("corrections/", "correction"),
+    ("retention/sites/", "site"),
+    ("retention/proposals/", "deletion_proposal"),
     ("sends/", "send"),
     ("api/orders/", "order"),
     ("reports/versions/", "version"),

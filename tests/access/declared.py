@@ -64,6 +64,16 @@ POST   sends/<int:pk>/cancel/ | 200 200 200 200 404 404 404 302 | send.cancelled
 POST   sends/<int:pk>/retry/ | 200 200 200 200 404 404 404 302 | send.retried
 GET    statistics/viewer/ | 200 404 200 200 404 404 200 302 | openings.opened
 GET    status/ | 404 404 200 200 404 404 404 302 | status.opened
+GET    retention/ | 404 404 200 200 404 404 404 302 | retention.opened
+GET    retention/sites/<int:pk>/ | 404 404 200 200 404 404 404 302 | retention.dry_run
+POST   retention/sites/<int:pk>/ | 404 404 200 200 404 404 404 302 | retention.dry_run
+GET    retention/sites/<int:pk>/studies.csv | 404 404 200 200 404 404 404 302 | retention.exported
+GET    retention/proposals/<int:pk>/ | 404 404 200 200 404 404 404 302 | retention.proposal_opened
+POST   retention/proposals/<int:pk>/ | 404 404 404 404 404 404 404 302 | (refused)
+GET    retention/backup-copies.csv | 404 404 404 200 404 404 404 302 | retention.backup_copies_listed
+GET    studies/<int:pk>/retention/ | 404 404 200 200 404 404 404 302 | study.retention_opened
+POST   studies/<int:pk>/retention/ | 404 404 404 404 404 404 404 302 | (refused)
+GET    api/studies/<int:pk>/retention/ | 200 200 200 200 200 404 404 401 | (part)
 GET    quarantine/ | 404 200 200 200 404 404 404 302 | quarantine.opened
 GET    quarantine/<uuid:pk>/ | 404 200 200 200 404 404 404 302 | quarantine.file_opened
 POST   quarantine/<uuid:pk>/retry/ | 404 409 409 409 404 404 404 302 | (refused)
@@ -320,6 +330,18 @@ admin/studies/assignmentrule/<path:object_id>/history/ | 302 302 | (none)
 admin/studies/assignmentrule/<path:object_id>/delete/ | 302 302 | (none)
 admin/studies/assignmentrule/<path:object_id>/change/ | 302 302 | (none)
 admin/studies/assignmentrule/<path:object_id>/ | 302 302 | (none)
+admin/studies/retentionrule/ | 200 200 | (none)
+admin/studies/retentionrule/add/ | 200 200 | (none)
+admin/studies/retentionrule/<path:object_id>/history/ | 200 200 | (none)
+admin/studies/retentionrule/<path:object_id>/delete/ | 200 200 | (none)
+admin/studies/retentionrule/<path:object_id>/change/ | 200 200 | (none)
+admin/studies/retentionrule/<path:object_id>/ | 302 302 | (none)
+admin/studies/siteusage/ | 200 200 | (none)
+admin/studies/siteusage/add/ | 403 200 | (none)
+admin/studies/siteusage/<path:object_id>/history/ | 200 200 | (none)
+admin/studies/siteusage/<path:object_id>/delete/ | 403 403 | (none)
+admin/studies/siteusage/<path:object_id>/change/ | 200 200 | (none)
+admin/studies/siteusage/<path:object_id>/ | 302 302 | (none)
 admin/studies/turnaround/ | 200 200 | (none)
 admin/studies/turnaround/add/ | 200 200 | (none)
 admin/studies/turnaround/<path:object_id>/history/ | 302 302 | (none)

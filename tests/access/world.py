@@ -25,6 +25,7 @@ from reports.delivery.models import Delivery, DeliveryRule
 from studies.models import (
     Correction,
     CorrectionProposal,
+    DeletionProposal,
     Destination,
     HangingProtocol,
     Instance,
@@ -33,9 +34,11 @@ from studies.models import (
     Order,
     OrthancServer,
     QuarantinedFile,
+    RetentionRule,
     SavedFilter,
     Send,
     Series,
+    SiteUsage,
     Study,
     StudyGrant,
 )
@@ -105,10 +108,16 @@ def build(site: Site, other_site: Site, study: Study) -> World:
         site=site, study=study, kind="facts", reason="wrong", actor=reader
     )
     correction.studies.add(study)
+    RetentionRule.objects.create(site=site, years=10)
+    SiteUsage.objects.create(site=site)
+    proposal = DeletionProposal.objects.create(
+        site=site, number_of_studies=0, number_of_images=0, number_of_bytes=0, proposed_by=reader
+    )
     values: dict[str, Any] = {
         "site": site.pk,
         "study": study.pk,
         "patient": study.patient_ref_id,
+        "deletion_proposal": proposal.pk,
         "saved_filter": SavedFilter.objects.create(owner=reader, name="Ours", site=site).pk,
         "hanging": HangingProtocol.objects.create(
             owner=reader, name="Ours", site=site, rules={"layout": "1x1", "cells": [None]}

@@ -142,16 +142,18 @@ def test_moved_after_success_and_failed_with_a_reason(
                     {"outcome": "quarantined", "words": "Of another patient.", "instance": None}
                 ),
             )
+        if body == image(4):
+            return web.Response(status=410, text="Deleted there.")
         return web.Response(status=413, text="Too large.") if body == image(3) else None
 
     receiver.answer = answer
     done, failed = tmp_path / "done", tmp_path / "failed"
     running = agent(after="move", done_dir=done, failed_dir=failed, other_files="failed")
     (inbox / "x").mkdir()
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         (inbox / "x" / f"{number}.dcm").write_bytes(image(number))
     (inbox / "notes.txt").write_text("no image")
-    running.wait_states(moved=1, failed=3)
+    running.wait_states(moved=1, failed=4)
     wait_until(lambda: (failed / "notes.txt.reason.txt").exists(), 5, "reasons")
     wait_until(lambda: [path for path in inbox.rglob("*") if path.is_file()] == [], 5, "all away")
     assert (done / "x" / "1.dcm").read_bytes() == image(1)
@@ -160,6 +162,7 @@ def test_moved_after_success_and_failed_with_a_reason(
     assert reasons == {
         "2.dcm.reason.txt": "in the portal's quarantine: Of another patient.\n",
         "3.dcm.reason.txt": "the portal answered 413: Too large.\n",
+        "4.dcm.reason.txt": "the portal answered 410: Deleted there.\n",
         "notes.txt.reason.txt": "no DICOM file\n",
     }
 

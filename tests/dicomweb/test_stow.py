@@ -23,6 +23,7 @@ from studies.dicomweb.store_response import FAILURES
 from studies.models import Instance, QuarantinedFile
 from studies.services import ingest
 from tests.dicomweb.asking import TEST_FILES, AsgiClient, Reply, ct_file
+from tests.dicomweb.graves import buried
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,6 +111,17 @@ def test_repeating_it_is_a_success(sender: AsgiClient) -> None:
     assert again.status == 200
     assert uids(again, "00081199") == ["1.2.3.1", "1.2.3.2", "1.2.3.1"]
     assert Instance.objects.count() == 2
+
+
+def test_what_was_deleted_here_is_refused(sender: AsgiClient, site: Any, study: Any) -> None:
+    buried(site, study, "1.2.3.1")
+    reply = stow(sender, ct_file(instance="1.2.3.1"), ct_file(instance="1.2.3.2"))
+    assert reply.status == 202
+    assert reasons(reply) == [0x0124]
+    assert uids(reply, "00081198") == ["1.2.3.1"]
+    assert stow(sender, ct_file(instance="1.2.3.1")).status == 409
+    assert not QuarantinedFile.objects.exists()
+    assert Instance.objects.count() == 1
 
 
 def test_one_file_by_itself(sender: AsgiClient) -> None:

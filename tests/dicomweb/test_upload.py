@@ -14,6 +14,7 @@ from studies.dicom.errors import Reason
 from studies.models import Instance, QuarantinedFile
 from studies.services import ingest
 from tests.dicomweb.asking import AsgiClient, ct_file
+from tests.dicomweb.graves import buried
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +55,18 @@ def test_conflict_goes_to_quarantine(sender: AsgiClient) -> None:
     assert reply.json["reason"] == str(Reason.CONFLICT)
     assert reply.json["words"]
     assert QuarantinedFile.objects.count() == 1
+
+
+def test_what_was_deleted_here_is_gone(sender: AsgiClient, site: Any, study: Any) -> None:
+    buried(site, study, "1.2.3.4.5")
+    reply = sender.post(URL, ct_file(instance="1.2.3.4.5"), headers=DICOM)
+    assert reply.status == 410
+    assert reply.json["outcome"] == "refused"
+    assert reply.json["reason"] == str(Reason.DELETED)
+    assert "administrator" in reply.json["words"]
+    assert not Instance.objects.exists()
+    assert not QuarantinedFile.objects.exists()
+    assert not left_over()
 
 
 @pytest.mark.parametrize("body", [b"", b"no DICOM at all", b"\0" * 128 + b"DICM" + b"\0" * 5000])

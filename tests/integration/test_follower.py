@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from pacs.audit.models import AuditEvent
 from pacs.events.models import SiteEvent
-from studies.models import Instance, OrthancServer, Study
+from studies.models import Instance, OrthancServer, QuarantinedFile, Study
 from studies.orthanc.follow import follow
 from studies.services import ingest
 from tests.dicomweb.asking import ct_file
+from tests.dicomweb.graves import buried
 from tests.servers.orthanc import OrthancServer as RealOrthanc
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -78,3 +79,25 @@ def test_who_lost_the_lease_writes_nothing(
     monkeypatch.setattr(ingest, "commit", commit)
     assert follow(row.pk).stored == 5
     assert Instance.objects.count() == 5
+
+
+def test_what_was_deleted_here_is_passed_over(
+    row: OrthancServer, orthanc: RealOrthanc, make_study: Any
+) -> None:
+    """Orthanc keeps it, the cursor goes on, and it is not asked for again."""
+    held = orthanc.rest("GET", "/instances?expand")[1]
+    uids = [each["MainDicomTags"]["SOPInstanceUID"] for each in held]
+    buried(row.site, make_study(row.site), *uids[:2])
+    assert follow(row.pk).stored == 3
+    row.refresh_from_db()
+    assert (row.lag, row.failures, row.last_error) == (0, 0, "")
+    assert not QuarantinedFile.objects.exists()
+    assert (
+        sum(
+            event.detail["count"] for event in AuditEvent.objects.filter(action="instances.refused")
+        )
+        == 2
+    )
+    assert follow(row.pk).stored == 0
+    assert AuditEvent.objects.filter(action="instances.refused").count() == 1
+    assert len(orthanc.rest("GET", "/instances")[1]) == 5

@@ -447,10 +447,17 @@ function openFirst() {
     open(first.uid);
     return;
   }
-  active().note({
-    title: "This study has no images yet",
-    lines: ["They are offered here as soon as they arrive."],
-  });
+  active().note(
+    state.imagesDeleted
+      ? {
+          title: "The images of this study were deleted",
+          lines: ["By the site's retention rules. Its report stays."],
+        }
+      : {
+          title: "This study has no images yet",
+          lines: ["They are offered here as soon as they arrive."],
+        },
+  );
 }
 
 const factsOfStudy = () => ({
