@@ -34,7 +34,11 @@ const overlay = createOverlay(byId("overlay"), state.patient);
 const rail = createRail(byId("series"), { onSelect: (uid) => open(uid) });
 
 const annotations = createAnnotations(state.study.id);
-const reportSide = createReportSide(byId("report"), { annotations, show: showPlace });
+const reportSide = createReportSide(byId("report"), {
+  annotations,
+  show: showPlace,
+  toPriors: () => priors.focus(),
+});
 const marking = createMarking(element, {
   stack: () => stack,
   series: () => current,
