@@ -167,7 +167,7 @@ def test_priors_beside_the_reports_own_window(
     open_page: Callable[..., Page], told: dict[str, Any], tmp_path: Path, make_study: Any,
     other_site: Any, radiologist: Any,
 ) -> None:  # fmt: skip
-    """While writing: one key to the newest prior's report, which stays in sight; nothing of others."""
+    """While writing: one key to the newest prior's report, which stays in sight."""
     make_study(
         other_site, patient_id=told["study"].patient_id, patient_name="ADAMS^Anna",
         study_description="OF ANOTHER SITE",
