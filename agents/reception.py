@@ -119,7 +119,7 @@ def happened(agent: Agent, message: protocol.Event) -> None:
     """Keep an event once; the agent sends it until it is told that it is kept.
 
     Raises ProtocolError "unknown-event" for what the portal does not take (yet), "field" for a
-    scan that is none.
+    scan that is none, "document-missing" for a report whose PDF has to come first.
     """
     if message.event not in STORED_EVENTS:
         raise ProtocolError("unknown-event", "The portal takes no such events.", message.id)
@@ -139,7 +139,7 @@ def happened(agent: Agent, message: protocol.Event) -> None:
                 data=message.data,
             )
             if is_ris:
-                outcomes = ris.apply(agent, message.event, message.data)
+                outcomes = _applied(agent, message)
                 AgentEvent.objects.filter(pk=row.pk).update(
                     data={**ris.without_reports(message.data, outcomes), "outcomes": outcomes}
                 )
@@ -147,6 +147,13 @@ def happened(agent: Agent, message: protocol.Event) -> None:
     except IntegrityError:
         if not AgentEvent.objects.filter(agent=agent, event_id=message.id).exists():
             raise
+
+
+def _applied(agent: Agent, message: protocol.Event) -> list[dict[str, Any]]:
+    try:
+        return ris.apply(agent, message.event, message.data)
+    except ProtocolError as error:
+        raise ProtocolError(error.code, error.message, message.id) from None
 
 
 def stale_connections() -> int:

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from agents import protocol
 from agents.models import Agent
 from reports.attachments import intake as outside
+from reports.attachments import received
 from reports.attachments.models import Status
 from studies.models import Priority
 from studies.orders import intake
@@ -21,6 +22,7 @@ from studies.services.arrival import MAX_EXPECTED
 
 EVENTS = (protocol.HL7, protocol.MPPS)
 MAX_DATA = 200 * 1024
+SHA256 = r"^[0-9a-f]{64}$"
 UID = r"^[0-9.]{1,64}$"
 DAY = r"^([0-9]{8})?$"
 ORDER_MESSAGE, PATIENT_MESSAGES, MERGE_MESSAGE = "ORM^O01", ("ADT^A01", "ADT^A04"), "ADT^A40"
@@ -84,6 +86,7 @@ class ReportFacts(Facts):
     status = serializers.ChoiceField(choices=[each.value for each in Status if each.value])
     text = _text(MAX_DATA)
     pdf = _text(MAX_DATA)
+    pdf_sha256 = serializers.RegexField(SHA256, required=False, allow_blank=True)
 
 
 class Message(serializers.Serializer[Any]):
@@ -114,6 +117,7 @@ def apply(agent: Agent, kind: str, data: dict[str, Any]) -> list[dict[str, Any]]
     """Apply an event in the caller's transaction: an entry for each order or proposal.
 
     Each has `what` became of it, the id of the `order` or `proposal`, and `why` it was refused.
+    Raises ProtocolError "document-missing": it is to come again with the document before it.
     """
     reader: Any = Message(data=data) if kind == protocol.HL7 else Performed(data=data)
     if not reader.is_valid():
@@ -130,9 +134,18 @@ def apply(agent: Agent, kind: str, data: dict[str, Any]) -> list[dict[str, Any]]
         return [_shown(each) for each in intake.take_orders(agent.site, orders, source=source)]
     if "reports" in found:
         facts = [outside.ReportFacts(**each) for each in found["reports"]]
-        taken = outside.take_reports(
-            agent.site, facts, source=source, control_id=found["control_id"]
-        )
+        try:
+            taken = outside.take_reports(
+                agent.site,
+                facts,
+                source=source,
+                control_id=found["control_id"],
+                left_by=left_by(agent),
+            )
+        except received.MissingDocument:
+            raise protocol.ProtocolError(
+                "document-missing", "The PDF that the message names was not left here before."
+            ) from None
         return [_of_report(each) for each in taken]
     if "patient" not in found:
         return [{"what": "refused", "why": "neither orders nor a patient"}]
@@ -144,6 +157,11 @@ def apply(agent: Agent, kind: str, data: dict[str, Any]) -> list[dict[str, Any]]
         admission=found["type"] in PATIENT_MESSAGES,
     )
     return [{"what": "proposed", "proposal": each.pk} for each in made]
+
+
+def left_by(agent: Agent) -> str:
+    """Whose documents an agent's messages may name: its own."""
+    return f"agent:{agent.pk}"
 
 
 def without_reports(data: dict[str, Any], outcomes: list[dict[str, Any]]) -> dict[str, Any]:

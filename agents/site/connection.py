@@ -32,6 +32,7 @@ from agents.site import VERSION, launched, tls
 from agents.site.commands import Dispatcher
 from agents.site.journal import ORDERED, Journal, Outbox
 from agents.site.options import PortalSection
+from agents.site.portalclient import PortalClient, PortalError
 from agents.site.problems import Problems
 
 log = logging.getLogger("agents.site")
@@ -94,6 +95,8 @@ class Connection:
         self._sent_results: set[str] = set()
         self._sent_events: set[str] = set()
         self._ordered: set[str] = set()
+        self._client = PortalClient(portal)
+        self._carrying: set[asyncio.Task[None]] = set()
         self.news: Callable[[str], None] = lambda _of: None
         self._says: set[asyncio.Task[None]] = set()
         self.registered: protocol.Registered | None = None
@@ -215,9 +218,10 @@ class Connection:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
+            everything = [*tasks, *self._carrying]
+            for task in everything:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*everything, return_exceptions=True)
         for task in done:
             task.result()
 
@@ -339,7 +343,37 @@ class Connection:
                     # One at a time: the next may cancel what this one orders.
                     self._ordered.add(event.id)
                 self._sent_events.add(event.id)
-                await self._send(socket, event)
+                documents = await asyncio.to_thread(self._outbox.documents, event.id)
+                if documents:
+                    task = asyncio.create_task(self._carry(socket, event, documents))
+                    self._carrying.add(task)
+                    task.add_done_callback(self._carrying.discard)
+                else:
+                    await self._send(socket, event)
+
+    async def _carry(
+        self, socket: ClientConnection, event: protocol.Event, documents: list[str]
+    ) -> None:
+        """Leave an event's documents at the portal, then send it. Nothing else waits meanwhile but
+        what has to keep its order."""
+        failures = 0
+        while documents:
+            data = await asyncio.to_thread(self._outbox.document, event.id, documents[0])
+            try:
+                await self._client.put(
+                    f"/api/agents/documents/{documents[0]}/", data, "application/pdf"
+                )
+            except PortalError as error:
+                failures += 1
+                self._problems.note("hl7", f"a report's PDF could not be delivered: {error.words}")
+                most = min(
+                    FIRST_PAUSE * 2.0 ** min(failures, 16), self._portal.reconnect_max_seconds
+                )
+                await asyncio.sleep(most * random.uniform(0.5, 1.0))  # noqa: S311
+                continue
+            documents = documents[1:]
+        with contextlib.suppress(ConnectionClosed):
+            await self._send(socket, event)
 
     async def _quietly(self, message: protocol.Message) -> None:
         socket = self._socket

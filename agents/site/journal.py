@@ -184,10 +184,25 @@ class Outbox:
             for id_, event, at, data in rows
         ]
 
+    def documents(self, id_: str) -> list[str]:
+        """SHA-256 of what has to be at the portal before this event is."""
+        rows = self._database.rows(
+            "SELECT sha256 FROM documents WHERE event = ? ORDER BY sha256", (id_,)
+        )
+        return [str(sha256) for (sha256,) in rows]
+
+    def document(self, id_: str, sha256: str) -> bytes:
+        """The bytes of one of them."""
+        rows: list[Any] = self._database.rows(
+            "SELECT data FROM documents WHERE event = ? AND sha256 = ?", (id_, sha256)
+        )
+        return bytes(rows[0][0])
+
     def delivered(self, id_: str) -> None:
         """The portal has it, or will never take it."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM events WHERE id = ?", (id_,))
+            connection.execute("DELETE FROM documents WHERE event = ?", (id_,))
 
     def forget(self) -> None:
         """Drop what nobody has taken for long."""

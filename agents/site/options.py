@@ -603,7 +603,7 @@ class Hl7Section:
         ("P",),
     )
     max_message_kb: int = option(
-        "A larger message ends the connection.", "integer", whole(1, 16_384), 512
+        "A larger message ends the connection.", "integer", whole(1, 32_768), 16_384
     )
 
 

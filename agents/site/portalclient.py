@@ -75,7 +75,7 @@ class PortalError(Exception):
 
 
 class PortalClient:
-    """`GET`s of one agent; a connection for each, they are few."""
+    """Requests of one agent; a connection for each, they are few."""
 
     def __init__(self, portal: PortalSection) -> None:
         self._portal = portal
@@ -100,6 +100,25 @@ class PortalClient:
                     if len(body) > most:
                         raise PortalError("the portal's answer is too large")
                 return bytes(body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise PortalError(words_of(error)) from None
+
+    async def put(self, path: str, body: bytes, media_type: str) -> None:
+        """Leave bytes at a path of the portal. Raises PortalError."""
+        portal = self._portal
+        try:
+            async with (
+                session(portal, aiohttp.ClientTimeout(total=None, sock_read=TIMEOUT)) as asking,
+                asking.put(
+                    portal.url + path,
+                    data=body,
+                    headers={"Content-Type": media_type},
+                    allow_redirects=False,
+                    **by_proxy(portal),
+                ) as response,
+            ):
+                if response.status not in (200, 201):
+                    raise PortalError(f"the portal answered {response.status}", response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise PortalError(words_of(error)) from None
 

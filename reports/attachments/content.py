@@ -1,7 +1,7 @@
 """What a file is, by its content: a PDF, a PNG or a JPEG. Pure; its name says nothing.
 
-Files are kept as they came and are never drawn here: a picture is looked at in the browser as its
-own media type (`nosniff`), a PDF is downloaded. So only their frames are checked.
+Only frames and sizes are looked at here, before anything is decoded; what is in the files is the
+work of `washing`, in a process of its own.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from django.db import transaction
 
 from pacs import audit, events
 from pacs.accounts.models import Site
-from reports.attachments import content, services
+from reports.attachments import content, received, services
 from reports.attachments.models import Attachment, Status
 from reports.writing import characters
 from studies.backup import enrolment
@@ -31,8 +31,9 @@ MOST_TEXT = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFacts:
-    """One report (an OBR with its OBX) as the agent sends it. `pdf` is base64, `observed` text as
-    HL7 writes times, `status` one of `Status`."""
+    """One report (an OBR with its OBX) as the agent sends it. `pdf` is base64, `pdf_sha256` names
+    one that was left before (`attachments.received`), `observed` is text as HL7 writes times,
+    `status` one of `Status`."""
 
     patient_id: str
     issuer_of_patient_id: str = ""
@@ -48,6 +49,20 @@ class ReportFacts:
     status: str = "final"
     text: str = ""
     pdf: str = ""
+    pdf_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    """A PDF of a report: its bytes, or where they are kept already."""
+
+    sha256: str = ""
+    size: int = 0
+    data: bytes = b""
+    archive_key: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +75,29 @@ class Outcome:
 
 
 def take_reports(
-    site: Site, reports: list[ReportFacts], *, source: str, control_id: str
+    site: Site, reports: list[ReportFacts], *, source: str, control_id: str, left_by: str = ""
 ) -> list[Outcome]:
     """Keep the reports of one message, in the caller's transaction. The same message once more
-    changes nothing."""
+    changes nothing.
+
+    `left_by` is who left the PDFs that are named by digest. Raises received.MissingDocument where
+    one of them is not here: nothing is kept then.
+    """
     with transaction.atomic():
         return [
-            _take(site, facts, source, f"{control_id}|{number}")
+            _take(site, facts, source, f"{control_id}|{number}", left_by)
             for number, facts in enumerate(reports)
         ]
 
 
-def _take(site: Site, facts: ReportFacts, source: str, message: str) -> Outcome:
+def _take(site: Site, facts: ReportFacts, source: str, message: str, left_by: str) -> Outcome:
     source_key = "oru:" + _digest(source, message)
     known = Attachment.objects.filter(site=site, source_key=source_key).first()
     if known is not None:
         return Outcome("unchanged", known)
     text = characters.clean(facts.text)[:MOST_TEXT].strip()
     try:
-        pdf = base64.b64decode(facts.pdf, validate=True) if facts.pdf else b""
-        if pdf and content.media_type(pdf) != content.PDF:
-            return _refused(site, source, "no-pdf")
+        pdf = _pdf(site, facts, left_by)
     except (binascii.Error, ValueError):
         return _refused(site, source, "base64")
     except content.NotTaken:
@@ -112,20 +129,33 @@ def _take(site: Site, facts: ReportFacts, source: str, message: str) -> Outcome:
     return Outcome(what, made)
 
 
+def _pdf(site: Site, facts: ReportFacts, left_by: str) -> Pdf:
+    if facts.pdf_sha256:
+        found = received.find(site, left_by, facts.pdf_sha256)
+        if not found.is_whole:
+            raise content.NotTaken("What was left is no whole PDF.")
+        return Pdf(found.file_sha256, found.file_size, archive_key=found.archive_key)
+    data = base64.b64decode(facts.pdf, validate=True) if facts.pdf else b""
+    if not data:
+        return Pdf()
+    if content.media_type(data) != content.PDF:
+        raise content.NotTaken("This is no PDF.")
+    return Pdf(hashlib.sha256(data).hexdigest(), len(data), data)
+
+
 def _keep(
     site: Site,
     patient: Patient,
     facts: ReportFacts,
     text: str,
-    pdf: bytes,
+    pdf: Pdf,
     source: str,
     source_key: str,
     report_key: str,
 ) -> Attachment:
-    payload = Payload.from_bytes(pdf) if pdf else None
-    key = ""
-    if payload is not None:
-        key = enrolment.keep(payload, site_id=site.pk)
+    key = pdf.archive_key
+    if pdf.data:
+        key = enrolment.keep(Payload(pdf.data, pdf.sha256), site_id=site.pk)
     made: Attachment = Attachment.objects.create(
         site=site,
         patient=patient,
@@ -134,8 +164,8 @@ def _keep(
         title=services.title_of(facts.title or "Report from elsewhere"),
         media_type=content.PDF if pdf else "text/plain",
         archive_key=key,
-        file_size=len(pdf),
-        file_sha256=payload.sha256 if payload else "",
+        file_size=pdf.size,
+        file_sha256=pdf.sha256,
         text=text,
         dated=_day(facts.observed, site),
         source=source[:160],
@@ -157,9 +187,8 @@ def _withdraw(site: Site, before: Attachment | None, source: str) -> Outcome:
     return Outcome("withdrawn", before)
 
 
-def _says_the_same(before: Attachment, text: str, pdf: bytes, status: str) -> bool:
-    sha256 = hashlib.sha256(pdf).hexdigest() if pdf else ""
-    return (before.text, before.file_sha256, before.status) == (text, sha256, status)
+def _says_the_same(before: Attachment, text: str, pdf: Pdf, status: str) -> bool:
+    return (before.text, before.file_sha256, before.status) == (text, pdf.sha256, status)
 
 
 def _patient(site: Site, facts: ReportFacts, *, make: bool) -> tuple[Patient | None, str]:

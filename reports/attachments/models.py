@@ -62,6 +62,9 @@ class Attachment(models.Model):
     archive_key = models.CharField(max_length=160, blank=True)
     file_size = models.PositiveBigIntegerField(default=0)
     file_sha256 = models.CharField(max_length=64, blank=True)
+    received_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of a picture as it came, before it was made anew"
+    )
     text = models.TextField(blank=True, help_text="Of a report that came as text")
     dated = models.DateField(null=True, help_text="When the report was made")
     source = models.CharField(max_length=160, help_text='"upload", "agent:3:RIS|HOSPITAL"')
@@ -100,3 +103,25 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return f"attachment {self.pk}"
+
+
+class ReceivedDocument(models.Model):
+    """A PDF that a site agent left before the ORU that it belongs to, too large to go with it."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
+    source = models.CharField(max_length=40, help_text='Who left it: "agent:3"')
+    file_sha256 = models.CharField(max_length=64)
+    file_size = models.PositiveBigIntegerField()
+    archive_key = models.CharField(max_length=160)
+    is_whole = models.BooleanField(help_text="It is a PDF with a beginning and an end")
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["site", "source", "file_sha256"], name="received_document_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"received document {self.pk}"

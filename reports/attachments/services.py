@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from pacs import audit, events
 from pacs.accounts.principal import principal_or_none
-from reports.attachments import content
+from reports.attachments import clean, content
 from reports.attachments.models import Attachment
 from reports.errors import BadContent, NotAllowed, Refused
 from reports.permissions import may_note
@@ -36,8 +38,9 @@ def add(
 ) -> Attachment:
     """Keep a file with a study; the same bytes once more are the same attachment.
 
-    Raises NotAllowed for referrers and tokens that only read, BadContent for what is no PDF, PNG
-    or JPEG of at most 25 MB, Refused beyond 200 of a study.
+    A picture is made anew of its pixels; a PDF is kept as it came, and cleaned when it is handed
+    out. Raises NotAllowed for referrers and tokens that only read, BadContent for what is no whole
+    PDF, PNG or JPEG of at most 25 MB, Refused beyond 200 of a study.
     """
     _require(who, study.site_id)
     if kind not in Attachment.Kind.values:
@@ -45,15 +48,20 @@ def add(
     title = title_of(title)
     try:
         media_type = content.media_type(data)
+        came_as = hashlib.sha256(data).hexdigest()
+        same = Attachment.objects.filter(study=study, removed_at=None, source="upload").filter(
+            Q(file_sha256=came_as) | Q(received_sha256=came_as)
+        )
+        known: Attachment | None = same.first()
+        if known is not None:
+            return known
+        if media_type == content.PDF:
+            clean.pdf(data)  # refused now rather than when somebody wants to read it
+        else:
+            data, media_type = clean.picture(data)
     except content.NotTaken as error:
         raise BadContent(error.words, code="file") from error
     payload = Payload.from_bytes(data)
-    same = Attachment.objects.filter(
-        study=study, file_sha256=payload.sha256, removed_at=None, source="upload"
-    )
-    known: Attachment | None = same.first()
-    if known is not None:
-        return known
     if Attachment.objects.filter(study=study, removed_at=None).count() >= MOST_OF_STUDY:
         raise Refused(f"A study has at most {MOST_OF_STUDY} attachments.", code="too-many")
     key = enrolment.keep(payload, site_id=study.site_id)
@@ -74,6 +82,7 @@ def add(
             archive_key=key,
             file_size=len(data),
             file_sha256=payload.sha256,
+            received_sha256="" if media_type == content.PDF else came_as,
             dated=dated,
             source="upload",
             added_by_id=principal.user_id if principal else None,

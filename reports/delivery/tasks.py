@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 from django.utils import timezone
 
 from reports.delivery import deliver as delivering
 from reports.delivery import following
+from reports.output import pdf
+
+
+@worker_ready.connect(dispatch_uid="reports.delivery.typesetter")
+def warm_typesetter(sender: Any = None, **_: Any) -> None:
+    """The worker that delivers makes PDFs: the first report does not wait for the fonts."""
+    if sender is not None and "deliver" in sender.app.amqp.queues.consume_from:
+        pdf.warm()
 
 
 @shared_task(name="reports.deliver", ignore_result=True)

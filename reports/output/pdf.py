@@ -104,7 +104,7 @@ def sample(letterhead: Letterhead) -> bytes:
 
 
 def warm() -> None:
-    """Have this process's typesetter ready, in a thread: somebody has begun to write a report."""
+    """Have this process's typesetter ready, in a thread: a PDF will soon be asked for."""
     if not typesetter().is_running:
         threading.Thread(target=_warm, name="typesetter-warm", daemon=True).start()
 

@@ -142,6 +142,9 @@ class AttachmentView(APIView):
                 (200, kind): OpenApiTypes.BINARY
                 for kind in ("application/pdf", "image/png", "image/jpeg", "text/plain")
             },
+            (409, "text/plain"): OpenApiResponse(
+                OpenApiTypes.STR, "It is kept, but cannot be checked and is not handed out."
+            ),
             401: UNAUTHENTICATED,
             403: FORBIDDEN,
             404: NOT_FOUND,

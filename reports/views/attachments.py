@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from pacs.accounts.addresses import page_origin
 from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
-from reports.attachments import content, services
+from reports.attachments import clean, content, services
 from reports.attachments.models import Attachment
 from reports.errors import BadContent, ReportError
 from reports.permissions import may_note
@@ -43,7 +43,11 @@ def study_with_attachments(who: Principal, pk: int) -> Study:
 
 
 def file_of(attachment: Attachment) -> HttpResponseBase:
-    """The bytes as a download: never drawn as a page of the portal, whatever they are."""
+    """A download: never drawn as a page of the portal, whatever it is.
+
+    Of a PDF what acts or carries files is left out, which `X-Left-Out` tells; the archive has it
+    as it came. One that cannot be checked is not handed out (409).
+    """
     ending = content.ENDINGS.get(attachment.media_type, "txt")
     headers = {
         "Content-Disposition": f'attachment; filename="attachment-{attachment.pk}.{ending}"',
@@ -58,6 +62,16 @@ def file_of(attachment: Attachment) -> HttpResponseBase:
         )
     with archive.open_file(attachment.archive_key) as file:
         data = file.read()
+    try:
+        if attachment.media_type == content.PDF:
+            data, removed = clean.pdf(data)
+            if removed:
+                headers["X-Left-Out"] = ", ".join(removed)
+        elif not attachment.received_sha256:
+            data, _ = clean.picture(data)
+    except content.NotTaken as error:
+        words = f"This file is kept, but not handed out. {error.words}"
+        return HttpResponse(words, status=409, content_type="text/plain; charset=utf-8")
     return HttpResponse(data, content_type=attachment.media_type, headers=headers)
 
 

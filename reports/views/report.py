@@ -16,6 +16,7 @@ from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from reports.diffing import ADDED, REMOVED, compare
 from reports.models import Report, ReportState, ReportVersion, VersionKind
+from reports.output import pdf
 from reports.page import ReportPage
 from reports.shown import readable, sees_whole
 from reports.writing.drafts import waiting_addenda
@@ -81,6 +82,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponseBase:
     if version is None and not sees_whole(who, found):
         raise Http404
     note_read(request, "report.read", found, version=version.number if version else None)
+    pdf.warm()
     context = {"page": ReportPage(found, versions, version), "whole": sees_whole(who, found)}
     return render(request, "reports/report.html", context)
 

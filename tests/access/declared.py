@@ -230,6 +230,7 @@ POST   api/agents/<int:pk>/commands/ | 400 400 400 400 403 403 404 401 | (refuse
 GET    api/agents/<int:pk>/commands/<int:cid>/ | 200 200 200 200 403 403 404 401 | agent.commands
 POST   api/agents/<int:pk>/commands/<int:cid>/cancel/ | 200 200 200 200 403 403 404 401 | agent.command.cancelled
 POST   api/agents/commands/<int:cid>/document/ | 401 401 401 401 401 401 401 401 | (refused)
+PUT    api/agents/documents/<str:sha256>/ | 401 401 401 401 401 401 401 401 | (refused)
 GET    api/agents/deliveries/<int:pk>/pdf/ | 401 401 401 401 401 401 401 401 | (refused)
 GET    print/<str:kind>/<int:number>/ | 200 200 200 200 200 404 404 302 | agent.prints
 POST   print/<str:kind>/<int:number>/ | 200 200 200 200 200 404 404 302 | agent.prints

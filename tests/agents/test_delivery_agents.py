@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -138,6 +139,47 @@ def test_tried_again_with_a_new_command(printed: Delivery) -> None:
     again = work()
     assert again.state == "handed_over"
     assert again.reference != first
+
+
+def a_day_passes() -> None:
+    """And three hours: every time of deliveries and commands is so much longer ago."""
+    day = timedelta(days=1, hours=3)
+    Delivery.objects.update(created_at=F("created_at") - day, give_up_at=F("give_up_at") - day)
+    AgentCommand.objects.update(created_at=F("created_at") - day, expires_at=F("expires_at") - day)
+    AgentKey.objects.update(expires_at=F("expires_at") - day)
+    Agent.objects.update(last_seen_at=F("last_seen_at") - day)
+    commands.expire()
+    commands.give_up()
+    delivering.give_up()
+    following.sweep()
+
+
+@pytest.mark.parametrize("way", ["printed", "told"])
+def test_the_agent_is_away_for_a_day(way: str, request: pytest.FixtureRequest) -> None:
+    """Paper and RIS alike: it waits for the agent, and goes once when that is back."""
+    delivery: Delivery = request.getfixturevalue(way)
+    a_day_passes()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.progress) == (
+        "handed_over",
+        "Queued: the site agent is offline",
+    )
+    assert AgentCommand.objects.count() == 1
+    assert result(delivery, "done").state == "done"
+    assert Delivery.objects.count() == 1
+
+
+def test_the_printer_is_away_for_a_day(printed: Delivery) -> None:
+    """Tried again and again, printed once when it answers."""
+    for _ in range(10):
+        assert result(printed, "failed", code="cups", message="No printer.").state == "queued"
+        printed = work()
+    a_day_passes()
+    printed.refresh_from_db()
+    assert printed.state == "handed_over"
+    assert result(printed, "done").state == "done"
+    states = AgentCommand.objects.values_list("state", flat=True)
+    assert list(states).count("done") == 1
 
 
 def test_killed_between_handing_over_and_noting_it(printed: Delivery) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,8 +15,13 @@ from django.test import Client
 
 from agents import protocol, reception
 from agents.models import Agent, AgentEvent, AgentState
+from agents.site.database import Database
 from agents.site.hl7 import facts, results
+from agents.site.hl7.inbox import Inbox
 from agents.site.hl7.message import Unacceptable, read
+from agents.site.journal import Outbox
+from agents.site.options import Hl7Section
+from agents.site.problems import Problems
 from pacs.audit.models import AuditEvent
 from reports.attachments import intake
 from reports.attachments.models import Attachment
@@ -22,7 +29,7 @@ from studies.models import Patient
 from tests.agents_site.running import RunningAgent
 from tests.agents_site.scripted import ScriptedPortal
 from tests.clients.hl7 import Wire, send
-from tests.reports.factories_find import PDF
+from tests.reports.factories_find import PDF, large_pdf
 from tests.servers.ports import free_port, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -170,8 +177,6 @@ def test_hostile_reports_are_refused_by_the_agent(ris: Ris) -> None:
                 oru("H5", ED.replace(base64.b64encode(PDF).decode(), "%%%")),
                 oru("H6", ED.replace(base64.b64encode(PDF).decode(), "TVo=")),
                 oru("H7", "x" * 60_001),
-                oru("H8", ED.replace(base64.b64encode(PDF).decode(),
-                                     base64.b64encode(PDF + b"\0" * 120_000).decode())),
                 oru("H9", "x").replace("PID", "ZZZ"),
                 oru("H10", "x", who="P" * 65),
                 oru("H11", "x") + "\r" + "\r".join(
@@ -183,6 +188,39 @@ def test_hostile_reports_are_refused_by_the_agent(ris: Ris) -> None:
             assert b"\rMSA|AA" not in answer, number
     assert send(ris.port, oru("H99", "still there"))[0][0] == "AA"
     assert [event.data["control_id"] for event in ris.told(1)] == ["H99"]
+
+
+def test_large_pdfs_go_apart_and_before_their_message(ris: Ris, tmp_path: Any) -> None:
+    """Whole in the agent's database, named by digest in the event, gone when that is taken."""
+    large = large_pdf(random.Random(3).randbytes(400_000))
+    small = PDF + b"%" + b"x" * 30_000
+    text = oru("G1", "Nodule", _ed(large)) + "\rOBR|2|PL2|A2\rOBX|1|" + _ed(small) + "F"
+    database = Database(tmp_path / "agent.sqlite3")
+    inbox = Inbox(Hl7Section(port=1), database, Problems())
+    assert b"MSA|AA" in inbox.take(text.encode())
+    assert b"MSA|AA" in inbox.take(text.encode())
+    outbox = Outbox(database)
+    (told,) = outbox.pending(9)
+    first, second = told.data["reports"]
+    digest = hashlib.sha256(large).hexdigest()
+    assert (first["pdf_sha256"], "pdf" in first) == (digest, False)
+    assert base64.b64decode(second["pdf"]) == small
+    assert len(protocol.encode(told)) < protocol.MAX_BYTES
+    assert outbox.documents(told.id) == [digest]
+    assert outbox.document(told.id, digest) == large
+    outbox.delivered(told.id)
+    assert database.rows("SELECT * FROM documents") == []
+    database.close()
+
+
+def test_a_pdf_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_PDF", 100)
+    with pytest.raises(Unacceptable, match="more than 100 bytes"):
+        facts.told(read(oru("X", _ed(PDF + b"%" * 100)).encode()))
+
+
+def _ed(data: bytes) -> str:
+    return ED.replace(base64.b64encode(PDF).decode(), base64.b64encode(data).decode())
 
 
 def event(number: int, **report: Any) -> protocol.Event:

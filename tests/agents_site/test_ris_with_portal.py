@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from tests.agents_site.test_with_portal import about, check, site_agent
 from tests.clients.hl7 import send
+from tests.reports.factories_find import large_pdf
 from tests.servers.portal import Portal, wait
 from tests.servers.ports import free_port
 
@@ -164,6 +168,65 @@ port = {free}
         )
         assert state.strip() == "0 complete 3"
         wait(lambda: worklist(dicom_port, accession) == [], 60, "no longer to be done", portal)
+
+
+ORU = "\r".join(
+    [
+        "MSH|^~\\&|RIS|HOSP|PACS|HOSP|20261124||ORU^R01|{id}|P|2.3",
+        "PID|||{who}||Large^Lara||19700131|F",
+        "OBR|1|PL1|{number}|CT01^CT chest|||202411231015",
+        "OBX|1|ED|PDF^Report||RIS^application^PDF^Base64^{pdf}||||||{status}",
+    ]
+)
+
+
+def test_a_report_of_a_megabyte_comes_whole_and_in_order(
+    portal: Portal, series: Callable[..., Any], tmp_path: Path
+) -> None:
+    """simple-hl7 sends PDFs of 1 and 3 MB while the portal is away; one corrects the other."""
+    port = free_port()
+    number, running = site_agent(
+        portal, tmp_path, f'[hl7]\nport = {port}\naddress = "127.0.0.1"\npeers = ["127.0.0.1"]\n'
+    )
+    who, accession = f"LARGE-{number}", f"LRG{number}"
+    files, _ = series(
+        1, patient_name="Large^Lara", patient_id=who, patient_birth_date="19700131",
+        accession_number=accession,
+    )  # fmt: skip
+    for path in files:
+        assert portal.upload(path.read_bytes())[0] == 201
+    old, new = (large_pdf(random.Random(size).randbytes(size * 2**20)) for size in (1, 3))
+    with running:
+        wait(lambda: about(portal, number)["is_online"], 60, "online", portal)
+        web = portal.stack.kill("web")
+        texts = [
+            ORU.format(id=f"L{at}", who=who, number=accession, status=status,
+                       pdf=base64.b64encode(data).decode())
+            for at, (status, data) in enumerate((("F", old), ("C", new)))
+        ]  # fmt: skip
+        # Taken once, whatever is sent again.
+        assert [each[0] for each in send(port, texts[0], texts[1], texts[0])] == ["AA"] * 3
+        portal.stack.wait_restarted("web", web)
+        portal.stack.wait_healthy()
+        wait(lambda: len(_kept(portal, who)) == 2, 90, "both reports", portal)
+    (first, replaced, was), (second, valid, status) = _kept(portal, who)
+    assert (replaced, was, valid, status) == ("True", "final", "False", "corrected")
+    for pk, data in ((first, old), (second, new)):
+        code, body, headers = portal.request("GET", f"/api/attachments/{pk}/")
+        assert code == 200
+        assert hashlib.sha256(body).hexdigest() == hashlib.sha256(data).hexdigest()
+        assert "sandbox" in headers["content-security-policy"]
+    assert portal.request("GET", f"/api/attachments/{first}/", who=None)[0] == 401
+
+
+def _kept(portal: Portal, who: str) -> list[list[str]]:
+    out = portal.stack.shell(
+        "from reports.attachments.models import Attachment\n"
+        f"rows = Attachment.objects.filter(patient__patient_id={who!r})\n"
+        "for each in rows.order_by('added_at'):\n"
+        "    print('kept', each.pk, each.replaced_at is not None, each.status)"
+    )
+    return [line.split()[1:] for line in out.splitlines() if line.startswith("kept ")]
 
 
 def _bytes(image: Dataset, path: Path) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from pacs.audit.models import AuditEvent
 from reports.attachments.models import Attachment
 from reports.models import Report
 from studies.models import Study
@@ -160,6 +161,80 @@ def test_priors_in_the_viewer(
     page.keyboard.press("ArrowUp")
     page.keyboard.press("v")
     page.wait_for_url(f"**/studies/{told['prior'].pk}/view/")
+
+
+def test_priors_beside_the_reports_own_window(
+    open_page: Callable[..., Page], told: dict[str, Any], tmp_path: Path, make_study: Any,
+    other_site: Any, radiologist: Any,
+) -> None:  # fmt: skip
+    """While writing: one key to the newest prior's report, which stays in sight."""
+    make_study(
+        other_site, patient_id=told["study"].patient_id, patient_name="ADAMS^Anna",
+        study_description="OF ANOTHER SITE",
+    )  # fmt: skip
+    fresh = make_study(
+        told["study"].site, patient_ref=told["study"].patient_ref, patient_name="ADAMS^Anna",
+        patient_id=told["study"].patient_id, study_day=date(2026, 4, 1), study_date="20260401",
+    )  # fmt: skip
+    page = open_page(f"/reports/{fresh.pk}/write/")
+    findings = page.locator("[data-section=findings] .section-text")
+    findings.wait_for(timeout=60_000)
+    # Wide enough: the list stands there, and nothing was read yet.
+    until(page, "!document.getElementById('report-priors').hidden")
+    assert page.locator("#report-priors-count").inner_text() == "3"
+    assert "OF ANOTHER SITE" not in page.locator("#priors-list").inner_text()
+    assert page.locator("#beside").is_hidden()
+    findings.click()
+    page.keyboard.type("Compared ")
+    page.keyboard.press("Alt+p")
+    page.locator("#beside-text", has_text="nodule of 12.3 mm").wait_for()
+    assert "CT chest" in page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("ArrowDown")
+    page.locator("#beside-text", has_text="Old infarct in the left thalamus.").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.locator("#beside-text", has_text="Follow-up advised.").wait_for()
+    page.keyboard.press("Home")
+    page.locator("#beside-text", has_text="nodule of 12.3 mm").wait_for()
+    # Read-only; Enter goes into the text, Escape back, and back to where one wrote.
+    assert page.locator("#beside :is(input, textarea, button, [contenteditable])").count() == 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "beside"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "option"
+    page.keyboard.press("Escape")
+    page.keyboard.type("with 2026-03-10.")
+    assert "Compared with 2026-03-10." in findings.inner_text()
+    page.locator("#beside-text", has_text="nodule of 12.3 mm").wait_for()
+    looked_at(page, tmp_path, "priors-own-window")
+    page.set_viewport_size({"width": 900, "height": 1000})
+    page.screenshot(path=tmp_path / "priors-own-window-900.png")
+    # Images open elsewhere: the window keeps its text.
+    page.keyboard.press("Alt+p")
+    with page.context.expect_page() as opened:
+        page.keyboard.press("v")
+    opened.value.wait_for_url(f"**/studies/{told['study'].pk}/view/")
+    opened.value.close()
+    assert page.url.endswith(f"/reports/{fresh.pk}/write/")
+    page.keyboard.press("Alt+p")
+    assert page.locator("#report-priors").is_hidden()
+    assert page.evaluate("document.activeElement.isContentEditable")
+    assert not page.evaluate("document.querySelector('#report-dialog').open")
+    saw = AuditEvent.objects.filter(action="report.read", actor_id=radiologist.pk)
+    assert saw.filter(study_id=told["study"].pk).exists()
+
+
+def test_no_priors_beside_the_reports_own_window(
+    open_page: Callable[..., Page], study: Study, tmp_path: Path
+) -> None:
+    page = open_page(f"/reports/{study.pk}/write/")
+    page.locator("[data-section=findings] .section-text").wait_for(timeout=60_000)
+    page.locator("#report-priors").wait_for(state="hidden")
+    page.locator("[data-section=findings] .section-text").click()
+    page.keyboard.press("Alt+p")
+    page.get_by_text("No priors of this patient here.").wait_for()
+    assert page.evaluate("document.activeElement.isContentEditable")
+    page.locator("#report-priors-close").click()
+    assert page.locator("#report-priors").is_hidden()
 
 
 def test_attachments_dropped_and_removed(

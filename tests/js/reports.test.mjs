@@ -9,6 +9,7 @@ import { numberOf, objection } from "../../static/src/reports/numbers.js";
 import { pairOf, reaction, standing } from "../../static/src/reports/pairing.js";
 import { keyImageText, measurementText, valueText } from "../../static/src/reports/placing.js";
 import { actionOf } from "../../static/src/reports/shortcuts.js";
+import { localRecogniser } from "../../static/src/reports/speech.js";
 import { withNormal, withTemplate } from "../../static/src/reports/starting.js";
 import { distanceTo, isAtDetector, lengthOf, rescaled } from "../../static/src/viewer/length.js";
 
@@ -342,4 +343,45 @@ test("keys of the report leave AltGr and composing alone", () => {
   assert.equal(press("Enter", { ctrlKey: true }), "sign-final");
   assert.equal(press("Enter", { ctrlKey: true, shiftKey: true }), "sign-preliminary");
   assert.equal(press("Escape", { isComposing: true }), undefined);
+});
+
+/** A browser's speech recognition that says `found` of itself. */
+function recognition(found, { isLocal = true } = {}) {
+  class Recognition {
+    static asked = [];
+
+    static async available(options) {
+      Recognition.asked.push(options);
+      if (found instanceof Error) throw found;
+      return found;
+    }
+  }
+  if (isLocal) Recognition.prototype.processLocally = false;
+  return Recognition;
+}
+
+test("speech is recognised on this device or not at all", async (context) => {
+  context.after(() => {
+    delete globalThis.SpeechRecognition;
+    delete globalThis.webkitSpeechRecognition;
+  });
+  // What older browsers have sends the sound to its maker.
+  globalThis.webkitSpeechRecognition = recognition("available", { isLocal: false });
+  assert.equal(await localRecogniser("en"), undefined);
+  for (const Recognition of [
+    recognition("available", { isLocal: false }),
+    recognition("downloadable"),
+    recognition("downloading"),
+    recognition("unavailable"),
+    recognition(new Error("no")),
+    class {},
+  ]) {
+    globalThis.SpeechRecognition = Recognition;
+    assert.equal(await localRecogniser("en"), undefined);
+  }
+  globalThis.SpeechRecognition = recognition("available");
+  const made = (await localRecogniser("de"))();
+  assert.deepEqual(globalThis.SpeechRecognition.asked, [{ langs: ["de"], processLocally: true }]);
+  assert.equal(made.processLocally, true);
+  assert.equal(made.lang, "de");
 });

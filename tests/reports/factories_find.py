@@ -13,7 +13,36 @@ from reports.search.index import refresh
 from studies.models import Study, StudyGrant
 from tests.reports import factories_output
 
-PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\nstartxref\n9\n%%EOF\n"
+
+def pdf(*more: bytes, catalog: bytes = b"") -> bytes:
+    """A PDF of one empty page, in ASCII; `more` are objects from number 4 on."""
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R" + catalog + b">>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]>>",
+        *more,
+    ]
+    made, at = b"%PDF-1.4\n", []
+    for number, each in enumerate(objects, 1):
+        at.append(len(made))
+        made += b"%d 0 obj%s endobj\n" % (number, each)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in at)
+    return (
+        made
+        + (
+            b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n"
+            % (len(objects) + 1, table, len(objects) + 1, len(made))
+        )
+        + b"%%EOF\n"
+    )
+
+
+def large_pdf(data: bytes) -> bytes:
+    """A PDF that carries these bytes as a stream of no meaning."""
+    return pdf(b"<</Length %d>>stream\n%s\nendstream" % (len(data), data))
+
+
+PDF = pdf()
 
 
 def signed(

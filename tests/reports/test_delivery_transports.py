@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 from pydicom import dcmread
 
@@ -252,6 +253,32 @@ def test_oru_not_answered_comes_again_under_the_same_number(
     assert delivery.state == DeliveryState.DONE
     number = first.split(b"|")[9]
     assert number == second.split(b"|")[9] == control_id(delivery).encode()
+
+
+def test_the_ris_is_away_for_a_day(
+    make_study: Any, site: Any, radiologist: User, settings: Any, receiver: Receiver
+) -> None:
+    """It waits for simple-hl7 to be there, and is taken once, under its first number."""
+    settings.HL7_RECEIVERS = ["127.0.0.1"]
+    row = place(site, "oru", host="127.0.0.1", port=free_port())
+    sign(make_study(site, patient_id="DAY"), radiologist)
+    number = control_id(Delivery.objects.get())
+    for tries in range(1, 30):
+        delivery = work(soon=True)
+        assert (delivery.state, delivery.attempts) == ("queued", tries), delivery.last_error
+        assert not delivery.may_have_arrived
+    a_day_passes()
+    delivering.give_up()
+    DeliveryPlace.objects.filter(pk=row.pk).update(settings={**row.settings, "port": receiver.port})
+    delivery = work(soon=True)
+    assert (delivery.state, delivery.progress) == ("done", "Acknowledged AA")
+    assert len(receiver.got(number)) == 1
+
+
+def a_day_passes() -> None:
+    """And three hours: every time of a delivery is so much longer ago."""
+    day = timedelta(days=1, hours=3)
+    Delivery.objects.update(created_at=F("created_at") - day, give_up_at=F("give_up_at") - day)
 
 
 @pytest.mark.parametrize(

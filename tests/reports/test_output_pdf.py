@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pikepdf
 import pytest
 from asn1crypto import pem, x509
+from celery import Celery
 from cryptography import x509 as certificates
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -27,6 +29,7 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 from reports import document
+from reports.delivery.tasks import warm_typesetter
 from reports.errors import PermanentError, RetriableError
 from reports.letterhead.models import Letterhead
 from reports.models import ReportVersion, VersionKind
@@ -463,6 +466,28 @@ def test_it_is_ready_when_somebody_has_begun_to_write(
     while not typesetter().is_running:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_it_is_ready_where_reports_are_read_and_delivered(
+    signed: ReportVersion, radiologist: Any, logged_in: Any
+) -> None:
+    """By opening a report's page, and with the start of a worker that delivers, and of no other."""
+
+    def ready() -> bool:
+        deadline = time.monotonic() + 30
+        while not typesetter().is_running and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return typesetter().is_running
+
+    typesetter().close()
+    assert logged_in(radiologist).get(f"/reports/{signed.report_id}/").status_code == 200
+    assert ready()
+    for queues, wanted in (("ingest,render", False), ("render,deliver", True)):
+        typesetter().close()
+        app = Celery(set_as_current=False)
+        app.amqp.queues.select(queues.split(","))
+        warm_typesetter(sender=SimpleNamespace(app=app))
+        assert ready() if wanted else not typesetter().is_running
 
 
 def test_threads_take_turns() -> None:

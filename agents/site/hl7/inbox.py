@@ -6,11 +6,13 @@ acknowledged and not kept again; another one under the same id is refused.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import Callable
+from typing import Any
 
 from agents import protocol
 from agents.site.database import Database
@@ -21,7 +23,7 @@ from agents.site.options import Hl7Section
 from agents.site.problems import Problems
 
 MOST_DATA = 100_000
-# Reports carry text and PDFs; the portal takes 200 KB, the protocol 256.
+# Reports carry text and small PDFs; the portal takes 200 KB, the protocol 256.
 MOST_OF_REPORTS = 190_000
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS hl7_seen (sender TEXT NOT NULL, control_id TEXT NOT NULL,"
@@ -79,12 +81,16 @@ class Inbox:
             "type": facts.type_of(message),
             **facts.told(message),
         }
+        most = MOST_OF_REPORTS if "reports" in content else MOST_DATA
+        documents = _apart(content.get("reports", []), most)
         text = json.dumps(content)
-        if len(text) > (MOST_OF_REPORTS if "reports" in content else MOST_DATA):
+        if len(text) > most:
             raise Unacceptable("AE", "the message holds too much text")
-        self._store(sender, control_id, _digest(data), text)
+        self._store(sender, control_id, _digest(data), text, documents)
 
-    def _store(self, sender: str, control_id: str, digest: str, text: str) -> None:
+    def _store(
+        self, sender: str, control_id: str, digest: str, text: str, documents: dict[str, bytes]
+    ) -> None:
         now = time.time()
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -106,11 +112,30 @@ class Inbox:
                 "INSERT INTO events (id, event, at, data) VALUES (?, ?, ?, ?)",
                 (name[:32], protocol.HL7, now, text),
             )
+            connection.executemany(
+                "INSERT INTO documents (event, sha256, data) VALUES (?, ?, ?)",
+                [(name[:32], sha256, document) for sha256, document in documents.items()],
+            )
 
     def forget(self) -> None:
         """Drop the ids of messages that nobody sends any more."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM hl7_seen WHERE at < ?", (time.time() - KEEP,))
+
+
+def _apart(reports: list[dict[str, Any]], most: int) -> dict[str, bytes]:
+    """The PDFs that are too large to go with their message, by SHA-256: the largest first, until
+    the rest fits. In its report such a PDF is named by its digest."""
+    found: dict[str, bytes] = {}
+    while len(json.dumps(reports)) > most - 1000:
+        largest = max(reports, key=lambda each: len(each.get("pdf", "")), default={})
+        if not largest.get("pdf"):
+            break
+        document = base64.b64decode(largest.pop("pdf"))
+        sha256 = hashlib.sha256(document).hexdigest()
+        largest["pdf_sha256"] = sha256
+        found[sha256] = document
+    return found
 
 
 def _digest(data: bytes) -> str:

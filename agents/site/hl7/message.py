@@ -207,6 +207,8 @@ def unescape(text: str, marks: Delimiters, encoding: str = "utf-8") -> str:
 
 def plain(text: str) -> str:
     """Text without control characters, lines excepted, and without overrides of direction."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(letter if letter == "\n" or not _unwanted(letter) else " " for letter in text)
 
 

@@ -12,8 +12,8 @@ from agents.site.hl7.message import Message, Segment, Unacceptable
 RESULT = "ORU^R01"
 MOST_REPORTS = 20
 MOST_TEXT = 60_000
-MOST_PDF = 120_000
-"""Bytes: a PDF goes with the message to the portal, in base64."""
+MOST_PDF = 20 * 2**20
+"""Bytes. `max_message_kb` of `[hl7]` bounds the message."""
 
 TEXTS = ("TX", "FT")
 VALUES = ("ST", "NM", "CE", "CWE", "SN", "DT", "TS", "IS", "ID")

@@ -39,8 +39,9 @@ const MISMATCH = {
  * @param {object} [options.annotations] shared with the images
  * @param {(place: object) => void} [options.show] shows a place on the images of this page
  * @param {() => void} [options.toImages]
+ * @param {() => void} options.toPriors
  */
-export function createPanel({ role, annotations, show, toImages }) {
+export function createPanel({ role, annotations, show, toImages, toPriors }) {
   const root = byId("report");
   const study = Number(root.dataset.study);
   const modalities = root.dataset.modalities.split(/[/\\]/).filter(Boolean);
@@ -610,9 +611,10 @@ export function createPanel({ role, annotations, show, toImages }) {
     "sign-final": () => byId("report-sign-final").click(),
     "sign-preliminary": () => byId("report-sign-preliminary").click(),
     images: () => toImages?.(),
+    priors: () => toPriors(),
     keys: () => byId("report-keys").showModal(),
   };
-  const always = new Set(["images", "keys"]);
+  const always = new Set(["images", "priors", "keys"]);
 
   root.addEventListener("keydown", (event) => {
     if (event.target.closest("dialog")) return;

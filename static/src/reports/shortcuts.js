@@ -6,6 +6,7 @@ const actions = new Map([
   ["alt+KeyI", "facts"],
   ["alt+KeyM", "measurements"],
   ["alt+KeyK", "key-images"],
+  ["alt+KeyP", "priors"],
   ["alt+ArrowDown", "next-section"],
   ["alt+ArrowUp", "previous-section"],
   ["ctrl+KeyS", "save"],

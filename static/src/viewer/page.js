@@ -38,6 +38,7 @@ const annotations = createAnnotations(state.study.id);
 const reportSide = createReportSide(isSecond() ? null : byId("report"), {
   annotations,
   show: showPlace,
+  toPriors: () => priors.focus(),
 });
 const study = createStudy(state, { store: annotations });
 const priorStudies = createPriorStudies({

@@ -1,11 +1,10 @@
-/**
- * Priors of the patient in the rail: `o` goes there, Enter opens a report beside, `c` the images in the active
- * viewport, `v` the study in this window.
- */
+/** Priors of the patient as a list, with their reports beside: beside the images and beside the text. */
 import { toLogin } from "../app/login.js";
 import { make } from "./dom.js";
 
 const byId = (id) => document.getElementById(id);
+/** A report that is only passed with the arrow keys is not asked for, in milliseconds. */
+const PASSING = 150;
 
 async function fetchText(url) {
   const answer = await fetch(url, { headers: { "HX-Request": "true" } });
@@ -21,16 +20,35 @@ async function fetchText(url) {
 }
 
 /**
- * Fills the list of the study `studyId`; `focus()` goes to it.
+ * Fills the list of the study `studyId`. Enter opens the report that is marked, `v` its images.
  *
  * @param {number} studyId
- * @param {object} on `compare(prior)`: shows the study in the active viewport; `drag(event, prior)`
+ * @param {object} [options]
+ * @param {boolean} [options.follows] the report of what is marked is shown at once, the list keeps the
+ *   focus, and Escape leaves the report's text for the list and the list by `leave`
+ * @param {(url: string) => void} [options.openImages]
+ * @param {(prior: number) => void} [options.compare] shows the study in the active viewport: `c`
+ * @param {(event: DragEvent, prior: number) => void} [options.drag]
+ * @param {() => void} [options.leave]
+ * @param {(count: number) => void} [options.filled]
  */
-export function watchPriors(studyId, on) {
+export function watchPriors(
+  studyId,
+  {
+    follows = false,
+    openImages = (url) => location.assign(url),
+    compare,
+    drag,
+    leave,
+    filled,
+  } = {},
+) {
   const list = byId("priors-list");
   const beside = byId("beside");
   const text = byId("beside-text");
   let from;
+  let wanted;
+  let timer;
 
   function options() {
     return [...list.querySelectorAll("[role=option]")];
@@ -43,9 +61,14 @@ export function watchPriors(studyId, on) {
     }
     option.focus();
     option.scrollIntoView({ block: "nearest" });
+    if (!follows || option === from) return;
+    from = option;
+    clearTimeout(timer);
+    timer = setTimeout(() => shown(option), PASSING);
   }
 
   function close() {
+    wanted = undefined;
     beside.hidden = true;
     text.replaceChildren();
     (from?.isConnected ? from : list.querySelector("[role=option]"))?.focus();
@@ -60,33 +83,43 @@ export function watchPriors(studyId, on) {
   }
 
   async function show(url) {
+    wanted = url;
     text.replaceChildren(make("p", { id: "beside-title", text: "Loading…" }));
     beside.hidden = false;
-    beside.focus();
+    beside.scrollTop = 0;
     try {
       const body = await fetchText(url);
-      if (body) text.replaceChildren(...body.childNodes);
+      // Another one was asked for meanwhile: a text never stands beside another's mark.
+      if (!body || wanted !== url) return;
+      text.replaceChildren(...body.childNodes);
     } catch {
-      say("The report could not be loaded.", () => show(url));
+      if (wanted === url) say("The report could not be loaded.", () => show(url));
     }
   }
 
-  function open(option) {
-    from = option;
-    mark(option);
-    const { textUrl, imagesUrl } = option.dataset;
+  function shown({ dataset: { textUrl, imagesUrl } }) {
     if (textUrl) show(textUrl);
     else if (imagesUrl) {
+      wanted = undefined;
       text.replaceChildren(
         make("p", { id: "beside-title", text: "This study has no report." }),
         make("p", {
           className: "muted",
-          text: "Press C in the list for its images in the active viewport, V for the study alone.",
+          text: compare
+            ? "Press C in the list for its images in the active viewport, V for the study alone."
+            : "Press V in the list for its images.",
         }),
       );
       beside.hidden = false;
-      beside.focus();
     }
+  }
+
+  function open(option) {
+    clearTimeout(timer);
+    from = option;
+    mark(option);
+    shown(option);
+    if (!beside.hidden) beside.focus();
   }
 
   async function load() {
@@ -96,7 +129,8 @@ export function watchPriors(studyId, on) {
       list.replaceChildren(...body.childNodes);
       const first = options()[0];
       if (first) first.tabIndex = 0;
-      for (const each of options()) each.draggable = Boolean(each.dataset.study);
+      if (drag) for (const each of options()) each.draggable = Boolean(each.dataset.study);
+      filled?.(options().length);
     } catch {
       const again = make("button", { className: "viewer-button", text: "Try again" });
       again.type = "button";
@@ -114,7 +148,7 @@ export function watchPriors(studyId, on) {
   });
   list.addEventListener("dragstart", (event) => {
     const study = event.target.closest?.("[role=option]")?.dataset.study;
-    if (study) on.drag(event, Number(study));
+    if (study) drag?.(event, Number(study));
   });
   list.addEventListener("keydown", (event) => {
     const option = event.target.closest("[role=option]");
@@ -124,9 +158,9 @@ export function watchPriors(studyId, on) {
     const places = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
     if (event.key === "Enter") open(option);
     else if (event.key.toLowerCase() === "v" && option.dataset.imagesUrl) {
-      location.assign(option.dataset.imagesUrl);
-    } else if (event.key.toLowerCase() === "c" && option.dataset.study) {
-      on.compare(Number(option.dataset.study));
+      openImages(option.dataset.imagesUrl);
+    } else if (compare && event.key.toLowerCase() === "c" && option.dataset.study) {
+      compare(Number(option.dataset.study));
     } else if (event.key in places) {
       mark(all[Math.min(all.length - 1, Math.max(0, places[event.key]))]);
     } else return;
@@ -138,27 +172,33 @@ export function watchPriors(studyId, on) {
     if (!link) return;
     event.preventDefault();
     show(link.href);
+    beside.focus();
   });
   // Before the viewer's own keys: Escape would reset the images.
   document.addEventListener(
     "keydown",
     (event) => {
-      if (event.key !== "Escape" || beside.hidden || document.querySelector("dialog[open]")) return;
+      if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+      const inText = beside.contains(event.target);
+      if (follows ? !(inText || list.contains(event.target)) : beside.hidden) return;
       event.preventDefault();
       event.stopPropagation();
-      close();
+      if (!follows) close();
+      else if (inText) focus();
+      else leave();
     },
     { capture: true },
   );
-  byId("beside-close").addEventListener("click", close);
+  byId("beside-close")?.addEventListener("click", close);
+
+  function focus() {
+    const all = options();
+    const chosen = all.find((each) => each.getAttribute("aria-selected") === "true") ?? all[0];
+    if (chosen) mark(chosen);
+    return Boolean(chosen);
+  }
   load();
 
-  return {
-    /** Goes to the list of priors. */
-    focus() {
-      const all = options();
-      const chosen = all.find((each) => each.getAttribute("aria-selected") === "true") ?? all[0];
-      if (chosen) mark(chosen);
-    },
-  };
+  /** `focus()` goes to the list of priors; false where it is empty. */
+  return { focus };
 }

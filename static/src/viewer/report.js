@@ -15,8 +15,9 @@ export function fitting(width, available) {
  * @param {object} options
  * @param {object} options.annotations
  * @param {(place: object) => void} options.show
+ * @param {() => void} options.toPriors
  */
-export function createReportSide(root, { annotations, show }) {
+export function createReportSide(root, { annotations, show, toPriors }) {
   const status = document.getElementById("marking-status");
   let timer;
   function say(words) {
@@ -48,7 +49,7 @@ export function createReportSide(root, { annotations, show }) {
   /** The editor is large: the images do not wait for it. */
   function loaded() {
     loading ??= import("../reports/panel.js").then(({ createPanel }) => {
-      panel = createPanel({ role: "viewer", annotations, show, toImages });
+      panel = createPanel({ role: "viewer", annotations, show, toImages, toPriors });
       return panel;
     });
     return loading;
