@@ -22,6 +22,7 @@ from studies.views import (
     sends,
     status,
     together,
+    upload,
     viewer,
     worklist,
 )
@@ -42,6 +43,8 @@ urlpatterns = [
     path("sends/<int:pk>/row/", sends.row, name="send-row"),
     path("sends/<int:pk>/<str:action>/", sends.act, name="send-act"),
     path("status/", status.status, name="status"),
+    path("upload/", upload.upload, name="upload"),
+    path("api/upload/check/", upload.CheckView.as_view(), name="upload-check"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("quarantine/<uuid:pk>/", quarantine.file, name="quarantined-file"),
     path("quarantine/<uuid:pk>/<str:action>/", quarantine.act, name="quarantine-act"),

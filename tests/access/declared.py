@@ -55,6 +55,8 @@ GET    sends/<int:pk>/row/ | 200 200 200 200 404 404 404 302 | (part)
 POST   sends/<int:pk>/cancel/ | 200 200 200 200 404 404 404 302 | send.cancelled
 POST   sends/<int:pk>/retry/ | 200 200 200 200 404 404 404 302 | send.retried
 GET    status/ | 404 404 200 200 404 404 404 302 | status.opened
+GET    upload/ | 404 200 200 200 404 404 404 302 | upload.opened
+POST   api/upload/check/ | 403 400 400 400 403 403 403 401 | (refused)
 GET    quarantine/ | 404 200 200 200 404 404 404 302 | quarantine.opened
 GET    quarantine/<uuid:pk>/ | 404 200 200 200 404 404 404 302 | quarantine.file_opened
 POST   quarantine/<uuid:pk>/retry/ | 404 409 409 409 404 404 404 302 | (refused)
