@@ -35,6 +35,8 @@ PATCH  login/ | 302 302 302 302 302 302 302 405 | (none)
 DELETE login/ | 302 302 302 302 302 302 302 405 | (none)
 POST   logout/ | 302 302 302 302 302 302 302 302 | logout
 POST   session/activity/ | 204 204 204 204 204 204 204 401 | (session)
+POST   session/lock/ | 204 204 204 204 204 204 204 401 | session.locked
+POST   session/unlock/ | 204 204 204 204 204 204 204 401 | (nothing)
 GET    session/state/ | 200 200 200 200 200 200 200 401 | (session)
 GET    / | 200 200 200 200 200 200 200 302 | worklist.opened
 GET    worklist/table/ | 200 200 200 200 200 200 200 302 | (part)

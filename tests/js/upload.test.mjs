@@ -214,6 +214,7 @@ const fact = (more) => ({
     birthDate: "",
     sex: "F",
     studyInstanceUid: "1.1",
+    seriesInstanceUid: "1.1.1",
     studyDate: "",
     description: "",
     accession: "",
@@ -376,6 +377,21 @@ test("a logout halts all, and somebody goes on", async () => {
   sender.goOn();
   await done;
   assert.ok(items.every(({ state }) => state === "stored"));
+});
+
+test("stopped: nothing more goes, what waits can be sent later", async () => {
+  const { sender, posts } = sending(async () => {
+    if (posts.length === AT_ONCE) sender.stop();
+    await new Promise((resolve) => setImmediate(resolve));
+    return posts.length === 1 ? { status: 0 } : OK;
+  });
+  const items = files(20);
+  await sender.send(items);
+  assert.equal(posts.length, AT_ONCE);
+  assert.equal(items.filter(({ state }) => state === "ready").length, 20 - AT_ONCE);
+  await sender.send(items.filter(({ state }) => state === "ready"));
+  assert.ok(items.every(({ state }) => state === "stored"));
+  assert.equal(posts.length, 20);
 });
 
 test("a file that can no longer be read stops nothing", async () => {

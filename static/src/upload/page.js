@@ -6,6 +6,7 @@ import { patientsOf, warningsOf } from "./plan.js";
 import { asked, contentOf, posting } from "./post.js";
 import { headersOf, unpackedOf } from "./reader.js";
 import { Sender } from "./sending.js";
+import { forget, remember, remembered } from "./unfinished.js";
 import { virtualTable } from "./table.js";
 import { counted, lasting, nameOf, sizeOf, STATES } from "./words.js";
 
@@ -31,6 +32,7 @@ let beganBytes = 0;
 let timer = 0;
 let spoken = 0;
 let prior = false;
+let stopping = false;
 
 const table = virtualTable(
   byId("table"),
@@ -151,11 +153,21 @@ function redraw() {
   byId("send").hidden = phase !== "check" || counts.ready === 0;
   byId("send").textContent = `Send ${counted(counts.ready, "file")}`;
   byId("site").disabled = phase !== "empty";
+  byId("stop").hidden = !["reading", "sending"].includes(phase);
+  byId("stop").disabled = stopping;
+  byId("unfinished").hidden = phase !== "empty" || !byId("unfinished").textContent;
   if (phase !== "empty" && phase !== "reading") redrawProgress(counts);
+  if (phase === "sending") {
+    remember({ site: byId("site").value, left: counts.toSend - counts.finished });
+  }
 }
 
 function to(next) {
   phase = next;
+  if (next === "done" || next === "check") {
+    forget();
+    byId("unfinished").textContent = "";
+  }
   document.documentElement.dataset.upload = next;
   redraw();
 }
@@ -215,6 +227,7 @@ async function readHeaders(found) {
     if (one.left) leave(item, one.left);
     else some.push(item);
     if (some.length >= HEADERS) await flush();
+    if (stopping) return;
   }
   if (some.length > 0) await flush();
 }
@@ -255,11 +268,18 @@ async function take(found) {
   }
   fail("");
   if (phase === "done") clear();
+  stopping = false;
   to("reading");
+  byId("stop").focus();
   try {
     await readHeaders(gathered(found));
   } catch {
     fail("Reading stopped: the files cannot be read any more. Clear the list and try again.");
+  }
+  if (stopping) {
+    clear();
+    byId("files").focus();
+    return;
   }
   await check();
 }
@@ -300,8 +320,15 @@ async function send(some) {
   to("sending");
   say("Sending.");
   byId("pause").focus();
+  stopping = false;
   await sender.send(some);
   const counts = tally();
+  if (counts.ready > 0) {
+    to("check");
+    say(`Stopped: ${counted(counts.ready, "file")} not sent.`);
+    byId("send").focus();
+    return;
+  }
   to("done");
   say("");
   const parts = [
@@ -376,6 +403,11 @@ byId("pause").addEventListener("click", () => {
   if (sender.halted || sender.paused || sender.cut) sender.goOn();
   else sender.pause();
 });
+byId("stop").addEventListener("click", () => {
+  stopping = true;
+  if (phase === "sending") sender.stop();
+  redraw();
+});
 byId("again").addEventListener("click", () => {
   const refused = items.filter(({ state }) => state === "refused");
   for (const item of refused)
@@ -398,7 +430,21 @@ document.addEventListener("session-over", () => {
   else fail("You were logged out. Log in again in another window, then go on here.");
   redraw();
 });
+function tellUnfinished() {
+  const found = remembered();
+  if (!found) return;
+  if ([...byId("site").options].some(({ value }) => value === found.site))
+    byId("site").value = found.site;
+  byId("unfinished").textContent =
+    `This page was closed while ${counted(found.left, "file")} waited. Choose the same files or folder again: what arrived is not sent again.`;
+}
+
+document.addEventListener("session-unlocked", () => {
+  fail("");
+  if (sender.halted) sender.goOn();
+});
 watchDrop();
 watchInputs();
+tellUnfinished();
 redraw();
 document.documentElement.dataset.page = "ready";

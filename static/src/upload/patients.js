@@ -23,7 +23,11 @@ function studyOf(study) {
     make("span", "", [...study.modalities].filter(Boolean).join(", ") || "no modality"),
     make("span", "upload-study-text", isolated(study.description || "no description")),
     make("span", "", study.accession ? "acc " : "no accession", isolated(study.accession)),
-    make("span", "numbers", `${counted(study.files, "file")}, ${sizeOf(study.bytes)}`),
+    make(
+      "span",
+      "numbers",
+      `${counted(study.series.size, "series", "series")}, ${counted(study.files, "file")}, ${sizeOf(study.bytes)}`,
+    ),
     make("span", "muted", where),
   );
   const warnings = study.warnings.map((text) => make("p", "upload-warning", isolated(text)));

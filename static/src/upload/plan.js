@@ -32,12 +32,14 @@ export function patientsOf(items) {
         description: facts.description,
         accession: facts.accession,
         modalities: new Set(),
+        series: new Set(),
         files: 0,
         bytes: 0,
       };
       patient.studies.set(facts.studyInstanceUid, study);
     }
     study.modalities.add(facts.modality);
+    study.series.add(facts.seriesInstanceUid);
     study.files += 1;
     study.bytes += size;
   }

@@ -46,6 +46,7 @@ export class Sender {
     /** In words, while nothing is sent before somebody does something. */
     this.halted = "";
     this.paused = false;
+    this.stopped = false;
     /** In words, while the portal does not answer as it should; it goes on by itself. */
     this.cut = "";
     this.failures = 0;
@@ -58,6 +59,7 @@ export class Sender {
 
   /** Queues files and sends; resolves when all have a result. */
   async send(items) {
+    this.stopped = false;
     this.queue.push(...items);
     await Promise.all(Array.from({ length: AT_ONCE }, () => this.#lane()));
   }
@@ -73,6 +75,14 @@ export class Sender {
     this.halted = "";
     this.#wake();
     this.changed();
+  }
+
+  /** Sends nothing more: what is being sent ends, what waits is "ready" again. */
+  stop() {
+    this.stopped = true;
+    for (const item of this.queue.splice(0)) this.#set(item, "ready");
+    this.cut = "";
+    this.goOn();
   }
 
   #wake() {
@@ -114,7 +124,7 @@ export class Sender {
   #set(item, state, words = "") {
     item.state = state;
     item.words = words;
-    if (state !== "sending") item.sent = state === "waiting" ? 0 : item.size;
+    if (state !== "sending") item.sent = ["waiting", "ready"].includes(state) ? 0 : item.size;
     this.changed(item);
   }
 
@@ -181,8 +191,14 @@ export class Sender {
   }
 
   #back(item) {
+    if (this.stopped) {
+      this.cut = "";
+      this.halted = "";
+      return this.#set(item, "ready");
+    }
     this.#set(item, "waiting");
     this.queue.unshift(item);
     this.changed();
+    return undefined;
   }
 }
