@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +49,23 @@ def choose_folder(page: Page, folder: Path) -> None:
     page.set_input_files("#upload-folder-input", str(folder))
 
 
-def at(page: Page, phase: str, seconds: float = 60) -> None:
+def at(page: Page, phase: str, seconds: float = 120) -> None:
     until(page, PHASE, seconds, phase)
 
 
 def texts(page: Page, column: str) -> list[str]:
     return page.locator(f"#upload-table .upload-row:not(.upload-head) .{column}").all_inner_texts()
+
+
+def bomb() -> bytes:
+    """A small archive that says to hold 2 GB."""
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(2**20))
+    data = bytearray(target.getvalue())
+    # PKWARE APPNOTE 4.3.12: the uncompressed size in the central directory.
+    struct.pack_into("<I", data, data.rindex(b"PK\x01\x02") + 24, 2**31 - 1)
+    return bytes(data)
 
 
 def folder_of_all_kinds(folder: Path) -> tuple[Path, str]:
@@ -70,8 +83,7 @@ def folder_of_all_kinds(folder: Path) -> tuple[Path, str]:
         archive.writestr("../../../climbed.dcm", inner)
         archive.writestr("/etc/absolute.txt", b"no image")
         archive.writestr("inner.zip", b"PK\x05\x06" + bytes(18))
-    with zipfile.ZipFile(disc / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", bytes(600 * 2**20))
+    (disc / "bomb.zip").write_bytes(bomb())
     return disc, study
 
 

@@ -29,7 +29,11 @@ export async function sessionState() {
   if (!answer.ok) throw new Error("no answer");
   const state = await answer.json();
   // Somebody else has logged in: what this page shows is not theirs.
-  if (owner !== null && owner !== state.user) location.replace("/");
+  if (owner !== null && owner !== state.user) {
+    cover(state.name);
+    location.replace("/");
+    return null;
+  }
   owner = state.user;
   return state;
 }
@@ -50,7 +54,7 @@ async function unlock(field) {
       body: new URLSearchParams({ password: field.value }),
     });
     if (answer.ok) {
-      await sessionState();
+      if (!(await sessionState())) return;
       channel?.postMessage("unlocked");
       uncover();
       return;
