@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import jinja2
 from django.conf import settings
@@ -15,7 +16,7 @@ from studies.reading import clocks
 from studies.reading.people import Rights
 from studies.templatetags import worklist as words
 
-FILTERS = (
+FILTERS: tuple[Any, ...] = (
     words.arrival_count,
     words.arrival_words,
     words.born,
