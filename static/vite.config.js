@@ -11,6 +11,7 @@ const entries = {
   worklist: "src/worklist/main.js",
   sends: "src/sends/main.js",
   quarantine: "src/quarantine/main.js",
+  upload: "src/upload/main.js",
   status: "src/status/main.js",
   deliveries: "src/deliveries/main.js",
   critical: "src/critical/main.js",

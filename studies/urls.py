@@ -25,6 +25,7 @@ from studies.views import (
     sends,
     status,
     together,
+    upload,
     viewer,
     worklist,
 )
@@ -61,6 +62,8 @@ urlpatterns = [
         retention.StudyRetentionView.as_view(),
         name="api-study-retention",
     ),
+    path("upload/", upload.upload, name="upload"),
+    path("api/upload/check/", upload.CheckView.as_view(), name="upload-check"),
     path("quarantine/", quarantine.quarantine, name="quarantine"),
     path("quarantine/<uuid:pk>/", quarantine.file, name="quarantined-file"),
     path("quarantine/<uuid:pk>/<str:action>/", quarantine.act, name="quarantine-act"),

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
@@ -20,6 +21,7 @@ from pacs.accounts.addresses import client_address
 from pacs.accounts.models import Site
 
 ADMIN_PREFIX = "/admin/"
+OPEN_WHILE_LOCKED = ("session-state", "session-lock", "session-unlock", "logout")
 # The admin's own scripts evaluate expressions and set styles; nothing from elsewhere runs there.
 ADMIN_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -52,8 +54,21 @@ def _session_over(request: HttpRequest) -> HttpResponseBase | None:
     return JsonResponse({"detail": "The session is over. Log in again."}, status=401)
 
 
+def _locked(request: HttpRequest) -> HttpResponseBase | None:
+    """What a locked session gets: the way to unlock it, and nothing else."""
+    if request.path in {reverse(name) for name in OPEN_WHILE_LOCKED}:
+        return None
+    if is_navigation(request):
+        target = request.path if request.method == "GET" else "/"
+        return render(request, "accounts/unlock.html", {"next": target}, status=423)
+    return JsonResponse({"detail": "The session is locked. Give your password."}, status=401)
+
+
 class SessionLimitMiddleware(MiddlewareMixin):
-    """Ends a session that is over, and restarts its idle clock when a person opens a page."""
+    """Refuses what comes to a locked session and ends one that is over.
+
+    A page that a person opens restarts the idle clock.
+    """
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
         session = request.session
@@ -63,6 +78,8 @@ class SessionLimitMiddleware(MiddlewareMixin):
             if is_navigation(request):
                 sessions.touch(session)
             return None
+        if sessions.is_locked(session) and request.path != resolve_url(settings.LOGIN_URL):
+            return _locked(request)
         user: Any = auth.get_user(request)
         if user.is_authenticated:
             audit.record(

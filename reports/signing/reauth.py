@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from axes.handlers.proxy import AxesProxyHandler
-from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from pacs import audit
+from pacs.accounts import password_again, sessions
 from pacs.accounts.addresses import client_address
+from pacs.accounts.password_again import Answer
 from reports.errors import NotAllowed
 
 KEY = "signing_confirmed"
@@ -50,7 +50,8 @@ def is_confirmed(request: HttpRequest) -> bool:
     user: Any = request.user
     fresh = 0 <= _now() - float(said.get("at") or 0) < HOURS * 3600
     same = constant_time_compare(str(said.get("hash") or ""), user.get_session_auth_hash())
-    return fresh and same
+    unlocked_since = said.get("unlocks") != sessions.unlocks(request.session)
+    return fresh and same and not unlocked_since
 
 
 def require(request: HttpRequest, password: str | None) -> None:
@@ -74,10 +75,9 @@ def confirm(request: HttpRequest, password: str) -> None:
         "address": client_address(request),
         "session_key": request.session.session_key or "",
     }
-    bare = _without_form(request)
-    found = authenticate(bare, username=user.get_username(), password=password)
-    if found is None or found.pk != user.pk:
-        locked = bool(getattr(bare, "axes_locked_out", False))
+    answer = password_again.check(request, password)
+    if answer is not Answer.RIGHT:
+        locked = answer is Answer.TOO_MANY
         audit.record(
             ACTION, outcome="refused", detail={"why": "locked" if locked else "password"}, **facts
         )
@@ -86,27 +86,14 @@ def confirm(request: HttpRequest, password: str) -> None:
                 "Too many wrong passwords. Nothing was signed; try again in 15 minutes."
             )
         raise WrongPassword("That is not your password. Nothing was signed.")
-    AxesProxyHandler.reset_attempts(
-        username=user.get_username(), ip_address=client_address(request)
-    )
     request.session[KEY] = {
         "user": user.pk,
         "at": int(_now()),
         "hash": user.get_session_auth_hash(),
+        "unlocks": sessions.unlocks(request.session),
     }
     audit.record(ACTION, **facts)
 
 
 def _now() -> float:
     return time.time()
-
-
-def _without_form(request: HttpRequest) -> HttpRequest:
-    """The request without what was typed: axes keeps form fields, and answers are no business
-    of the login's records."""
-    bare = HttpRequest()
-    bare.method, bare.path, bare.path_info = "POST", request.path, request.path_info
-    bare.META = request.META
-    bare.session = request.session
-    bare.user = request.user
-    return bare

@@ -266,6 +266,13 @@ def _paths() -> Schema:
                     "description": "Short name of the site, where you store at several.",
                     "schema": {"type": "string", "pattern": "^[-a-zA-Z0-9_]{1,60}$"},
                 },
+                {
+                    "name": "X-Lightbox-As-Prior",
+                    "in": "header",
+                    "required": False,
+                    "description": "1: a study that is new with this file needs no reading.",
+                    "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
+                },
             ],
             "requestBody": {"required": True, "content": _content(DICOM)},
             "responses": {

@@ -18,6 +18,7 @@ class _Sender(NamedTuple):
     user_id: int
     session_key: str
     address: str
+    as_prior: bool
 
 
 class _Waiting(NamedTuple):
@@ -34,12 +35,19 @@ class Rows:
         self._running: set[asyncio.Future[None]] = set()
 
     async def commit(
-        self, identity: Identity, prepared: Sequence[ingest.Prepared]
+        self, identity: Identity, prepared: Sequence[ingest.Prepared], *, as_prior: bool = False
     ) -> list[ingest.StoreResult]:
-        """The results of `ingest.commit`, or what it raises. All files are of one site."""
+        """The results of `ingest.commit`, or what it raises. All files are of one site.
+
+        `as_prior`: studies that are new with these need no reading.
+        """
         principal = identity.principal
         sender = _Sender(
-            prepared[0].site_id, principal.user_id, principal.session_key, identity.address
+            prepared[0].site_id,
+            principal.user_id,
+            principal.session_key,
+            identity.address,
+            as_prior,
         )
         results: asyncio.Future[list[ingest.StoreResult]] = (
             asyncio.get_running_loop().create_future()
@@ -78,6 +86,7 @@ class Rows:
             ingest.commit,
             [one for entry in entries for one in entry.prepared],
             actor=identity.actor,
+            as_prior=sender.as_prior,
             address=sender.address,
             session_key=sender.session_key,
         )

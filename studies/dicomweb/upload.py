@@ -51,6 +51,9 @@ class Upload:
         expected = exchange.headers.get("x-content-sha256", "")
         if expected and DIGEST.fullmatch(expected) is None:
             raise BadRequestError("X-Content-SHA256 is 64 hexadecimal digits.")
+        as_prior = exchange.headers.get("x-lightbox-as-prior", "0")
+        if as_prior not in {"0", "1"}:
+            raise BadRequestError("X-Lightbox-As-Prior is 0 or 1.")
         slug = exchange.headers.get("x-lightbox-site", "")
         site = await audited_destination(self._quick, identity, None, slug)
         await self._quick.run(room.check)
@@ -61,7 +64,7 @@ class Upload:
             prepared = await self._stores.run(_prepare, spool, identity, site, expected.lower())
         finally:
             spool.close()
-        result = (await self._rows.commit(identity, [prepared]))[0]
+        result = (await self._rows.commit(identity, [prepared], as_prior=as_prior == "1"))[0]
         await exchange.json(STATUS[result.outcome], _words(result))
 
 

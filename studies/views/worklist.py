@@ -26,6 +26,7 @@ from studies.filters import WorklistFilter
 from studies.models import Study
 from studies.reading import people
 from studies.reading.people import rights_of
+from studies.rows import row_html
 from studies.saved.menu import menu_of
 from studies.services.arrival import judged_sites
 from studies.tables import WorklistTable, page_of, sort_of, with_work, worklist_page
@@ -113,11 +114,13 @@ def listing(request: HttpRequest, wanted: Asked) -> dict[str, Any]:
         not page.studies
         and not Study.objects.visible_to(wanted.principal).order_by().only("id")[:1].exists()
     )
+    table = WorklistTable(page.studies, wanted.sort)
     return {
         "filters": wanted.filters,
         "form": wanted.filters.form,
         "page": page,
-        "table": WorklistTable(page.studies, wanted.sort),
+        "table": table,
+        "columns": [column.name for column in table.columns],
         "sort": wanted.sort,
         "sequences": seen,
         "now": timezone.now(),
@@ -183,16 +186,14 @@ def row(request: HttpRequest, pk: int) -> HttpResponse:
     if study is None:
         response = HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     else:
-        response = render(
-            request,
-            "studies/_row.html",
-            {
-                "study": study,
-                "sort": wanted.sort,
-                "many_sites": len(wanted.sites) > 1,
-                "judged_sites": judged_sites(wanted.principal),
-                "rights": rights_of(wanted.principal),
-            },
+        response = HttpResponse(
+            row_html(
+                study,
+                columns=list(WorklistTable.base_columns),
+                sort=wanted.sort,
+                rights=rights_of(wanted.principal),
+                judged_sites=judged_sites(wanted.principal),
+            )
         )
     response.headers["X-Unread-Stat"] = unread_stat(wanted.principal)
     return response

@@ -35,6 +35,8 @@ PATCH  login/ | 302 302 302 302 302 302 302 405 | (none)
 DELETE login/ | 302 302 302 302 302 302 302 405 | (none)
 POST   logout/ | 302 302 302 302 302 302 302 302 | logout
 POST   session/activity/ | 204 204 204 204 204 204 204 401 | (session)
+POST   session/lock/ | 204 204 204 204 204 204 204 401 | session.locked
+POST   session/unlock/ | 204 204 204 204 204 204 204 401 | (nothing)
 GET    session/state/ | 200 200 200 200 200 200 200 401 | (session)
 GET    / | 200 200 200 200 200 200 200 302 | worklist.opened
 GET    worklist/table/ | 200 200 200 200 200 200 200 302 | (part)
@@ -74,6 +76,8 @@ GET    retention/backup-copies.csv | 404 404 404 200 404 404 404 302 | retention
 GET    studies/<int:pk>/retention/ | 404 404 200 200 404 404 404 302 | study.retention_opened
 POST   studies/<int:pk>/retention/ | 404 404 404 404 404 404 404 302 | (refused)
 GET    api/studies/<int:pk>/retention/ | 200 200 200 200 200 404 404 401 | (part)
+GET    upload/ | 404 200 200 200 404 404 404 302 | upload.opened
+POST   api/upload/check/ | 403 400 400 400 403 403 403 401 | (refused)
 GET    quarantine/ | 404 200 200 200 404 404 404 302 | quarantine.opened
 GET    quarantine/<uuid:pk>/ | 404 200 200 200 404 404 404 302 | quarantine.file_opened
 POST   quarantine/<uuid:pk>/retry/ | 404 409 409 409 404 404 404 302 | (refused)

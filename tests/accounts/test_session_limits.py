@@ -65,8 +65,8 @@ def test_asking_for_the_state_does_not(client: Client) -> None:
     assert left(client) <= 300
 
 
-def test_an_idle_session_ends_and_a_page_goes_to_login(client: Client, radiologist: User) -> None:
-    age(client, idle=settings.SESSION_IDLE_SECONDS + 1)
+def test_a_session_that_is_over_leads_to_login(client: Client, radiologist: User) -> None:
+    age(client, login=settings.SESSION_ABSOLUTE_SECONDS + 1)
     response = client.get(reverse("worklist") + "?q=DOE", headers=PAGE)
     assert response.status_code == 302
     assert response.url == "/login/?next=/"
@@ -87,14 +87,14 @@ def test_the_absolute_limit_holds_however_busy(client: Client) -> None:
 
 
 def test_htmx_is_told_to_go_to_login(client: Client) -> None:
-    age(client, idle=settings.SESSION_IDLE_SECONDS + 1)
+    age(client, login=settings.SESSION_ABSOLUTE_SECONDS + 1)
     response = client.get(reverse("worklist"), headers=HTMX)
     assert response.status_code == 401
     assert response.headers["HX-Redirect"] == "/login/"
 
 
 def test_scripts_get_401(client: Client) -> None:
-    age(client, idle=settings.SESSION_IDLE_SECONDS + 1)
+    age(client, login=settings.SESSION_ABSOLUTE_SECONDS + 1)
     response = client.get(reverse("session-state"), headers={"Accept": "application/json"})
     assert response.status_code == 401
     assert response.headers["Content-Type"] == "application/json"

@@ -83,8 +83,9 @@ def until(page: Page, expression: str, seconds: float = 30, argument: Any = None
 
 def runs(page: Page) -> None:
     """Wait for the scripts of a page that are loaded after it: before, forms are sent whole."""
-    scripts = ("agents", "sends", "deliveries", "finding", "quarantine", "status", "critical")
-    if page.locator(", ".join(f"script[src*='{each}']" for each in scripts)).count():
+    pages = ("agents", "sends", "deliveries", "finding", "quarantine", "status", "critical")
+    names = (*pages, "upload")
+    if page.locator(", ".join(f"script[src*='{each}']" for each in names)).count():
         until(page, "() => document.documentElement.dataset.page === 'ready'")
 
 

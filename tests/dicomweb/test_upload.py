@@ -11,7 +11,7 @@ from django.conf import settings
 
 from pacs.accounts.models import Membership, Scope
 from studies.dicom.errors import Reason
-from studies.models import Instance, QuarantinedFile
+from studies.models import Instance, QuarantinedFile, Study
 from studies.services import ingest
 from tests.dicomweb.asking import AsgiClient, ct_file
 from tests.dicomweb.graves import buried
@@ -190,3 +190,18 @@ def test_session_needs_the_csrf_token(browser: Any) -> None:
     assert not Instance.objects.exists()
     assert browser(x_csrftoken=browser.token, origin="http://testserver").status == 201
     assert Instance.objects.get().source.startswith("upload:user:")
+
+
+@pytest.mark.parametrize(("mark", "state"), [("1", "not_needed"), ("0", "unread")])
+def test_a_prior_needs_no_reading(sender: AsgiClient, mark: str, state: str) -> None:
+    sent = {**DICOM, "x-lightbox-as-prior": mark}
+    assert sender.post(URL, ct_file(), headers=sent).status == 201
+    assert Study.objects.get().reading_state == state
+
+
+def test_a_study_that_is_there_stays_as_it_is(sender: AsgiClient) -> None:
+    sender.post(URL, ct_file(), headers=DICOM)
+    sent = {**DICOM, "x-lightbox-as-prior": "1"}
+    assert sender.post(URL, ct_file(seed=2), headers=sent).status == 201
+    assert Study.objects.get().reading_state == "unread"
+    assert sender.post(URL, ct_file(), headers={**sent, "x-lightbox-as-prior": "x"}).status == 400

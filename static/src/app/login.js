@@ -1,3 +1,5 @@
+import { cover, sessionState } from "./lock.js";
+
 /** Who must not be left: each says whether it holds something that is nowhere else. */
 const holders = new Set();
 
@@ -6,8 +8,14 @@ export function stayWhile(holds) {
   holders.add(holds);
 }
 
-/** Leaves for the login page, which brings the person back to this page, never to its query. */
-export function toLogin() {
+/**
+ * The portal said that nobody is logged in: a session that is only locked is covered. Else leaves for the
+ * login page, which brings the person back to this page, never to its query.
+ */
+export async function toLogin() {
+  const state = await sessionState().catch(() => null);
+  if (state?.locked) return void cover(state.name);
+  if (state) return;
   if ([...holders].some((holds) => holds())) {
     document.dispatchEvent(new CustomEvent("session-over"));
     return;

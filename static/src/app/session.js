@@ -1,8 +1,9 @@
 /**
  * The session's clock. A real key or pointer is reported, once a minute at most; nothing else
- * extends a session. The last two minutes are announced, and the end leads to the login page.
+ * extends a session. The last two minutes are announced, then the page is locked.
  */
 import { csrfToken } from "./csrf.js";
+import { cover, isLocked, lockNow, sessionState, uncover, watchLock } from "./lock.js";
 import { toLogin } from "./login.js";
 
 const REPORT_EVERY = 60_000;
@@ -12,8 +13,6 @@ const ASK_EVERY = 60;
 let reportedAt = 0;
 let endsAt = 0;
 let timer = 0;
-
-const background = { "X-Background": "1" };
 
 /** Seconds until the server should be asked again: often enough to warn in time. */
 export function nextAsk(secondsLeft) {
@@ -28,6 +27,7 @@ export function clock(seconds) {
 }
 
 async function report() {
+  if (isLocked()) return;
   const now = Date.now();
   if (now - reportedAt < REPORT_EVERY) return;
   reportedAt = now;
@@ -47,15 +47,19 @@ async function ask() {
   clearTimeout(timer);
   let wait = ASK_EVERY;
   try {
-    const answer = await fetch("/session/state/", { headers: background });
-    if (answer.status === 401) return toLogin();
-    if (answer.ok) {
-      const { seconds_left: left } = await answer.json();
-      endsAt = Date.now() + left * 1000;
-      wait = nextAsk(left);
+    const state = await sessionState();
+    if (!state) return toLogin();
+    if (state.locked) {
+      endsAt = 0;
+      cover(state.name);
+    } else {
+      uncover();
+      endsAt = Date.now() + state.seconds_left * 1000;
+      wait = nextAsk(state.seconds_left);
     }
   } catch {
-    // The server can't be reached: the page says so elsewhere, and asks again.
+    // The server can't be reached: the page says so elsewhere, and asks again. Locked it is all the same.
+    if (endsAt && Date.now() >= endsAt) cover();
   }
   show();
   timer = setTimeout(ask, wait * 1000);
@@ -65,7 +69,7 @@ async function ask() {
 function show() {
   const left = (endsAt - Date.now()) / 1000;
   const warning = document.getElementById("session-warning");
-  warning.hidden = !endsAt || left > WARN_SECONDS;
+  warning.hidden = isLocked() || !endsAt || left > WARN_SECONDS;
   if (!warning.hidden) document.getElementById("session-left").textContent = clock(left);
 }
 
@@ -85,6 +89,14 @@ export function watchSession() {
     report();
   });
   document.addEventListener("visibilitychange", () => document.hidden || ask());
+  document.addEventListener("session-unlocked", () => {
+    reportedAt = Date.now();
+    ask();
+  });
+  watchLock(ask);
+  document.getElementById("session-lock")?.addEventListener("click", async () => {
+    if (await lockNow()) ask();
+  });
   // Somebody logged in again in another window, and this page was kept.
   document.addEventListener("session-back", () => ask());
   setInterval(() => document.getElementById("session-warning").hidden || show(), 1000);

@@ -648,6 +648,7 @@ export function createPanel({ role, annotations, show, toImages, toPriors }) {
   });
   stayWhile(() => form.isEditable && autosave.isDirty());
   document.addEventListener("session-over", () => autosave.flush());
+  document.addEventListener("session-unlocked", () => autosave.retry());
 
   // What was done in this window: an addendum begun is gone on with here.
   document.addEventListener("report.changed", () => load({ wants: true }));

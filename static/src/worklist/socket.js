@@ -21,6 +21,7 @@ export class LiveSocket {
     this.lostAt = 0;
     this.closed = false;
     addEventListener("online", () => this.retry());
+    document.addEventListener("session-unlocked", () => this.retry());
     addEventListener("offline", () => this.socket?.close());
     addEventListener("pagehide", () => this.stop());
     addEventListener("pageshow", (event) => event.persisted && this.restart());
