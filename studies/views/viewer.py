@@ -55,6 +55,7 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
         "loginURL": f"{resolve_url(settings.LOGIN_URL)}?next={page}",
         "study": {"id": study.pk, "uid": study.study_instance_uid},
         "patient": {"id": study.patient_id, "name": study.patient_name},
+        "user": who.user_id,
         "isReading": study.reader_id == who.user_id and study.reading_state in BEING_READ,
         "series": series_state(study, root),
     }

@@ -18,14 +18,49 @@ export const shortcuts = [
     does: "Left button: window, scroll, zoom, pan",
   },
   { keys: {}, mouse: "Right button, middle button", does: "Zoom, pan" },
-  { keys: { L: "mode:length" }, does: "Left button: measure lengths" },
-  { keys: { Del: "remove", Backspace: "remove" }, does: "Remove the length that is selected" },
+  {
+    keys: { L: "mode:length", B: "mode:bidirectional" },
+    does: "Measure: length, two diameters (the second follows; drag its ends)",
+  },
+  {
+    keys: { A: "mode:angle", C: "mode:cobb" },
+    does: "Measure: angle (drag, then click), Cobb angle (drag two lines)",
+  },
+  {
+    keys: { Q: "mode:ellipse", Y: "mode:rectangle", U: "mode:freehand" },
+    does: "Region: ellipse, rectangle, freehand",
+  },
+  { keys: { D: "mode:probe" }, does: "Pixel value" },
+  { keys: { N: "mode:arrow", T: "mode:text" }, does: "Arrow, text" },
+  {
+    keys: { Del: "remove", Backspace: "remove" },
+    does: "Remove the measurement that is selected",
+  },
+  { keys: { Enter: "name" }, does: "Name the measurement that is selected" },
+  {
+    keys: { "Ctrl+Z": "undo", "Ctrl+Shift+Z": "redo" },
+    does: "Undo, redo measuring and removing",
+  },
   { keys: { K: "capture" }, does: "Keep this image as key image" },
   { keys: { E: "report" }, does: "Open the report, or go to it" },
   { keys: { I: "invert" }, does: "Invert grey values" },
+  { keys: { F1: "preset:0" }, does: "Window as the file says" },
+  {
+    keys: Object.fromEntries(
+      Array.from({ length: 9 }, (_, at) => [`F${at + 2}`, `preset:${at + 1}`]),
+    ),
+    does: "Windows of the modality: the menu names them",
+  },
+  { keys: { H: "mirror-across", V: "mirror-down" }, does: "Flip left and right, top and bottom" },
+  { keys: { ",": "turn-left", ".": "turn-right" }, does: "Turn left, right" },
+  { keys: { 0: "one-to-one" }, does: "One pixel of the image on one of the screen" },
+  { keys: { J: "magnifier" }, does: "Magnifier" },
   { keys: { Space: "cine" }, does: "Play, stop" },
   { keys: { O: "priors" }, does: "Priors; there Enter for the report beside, V for the images" },
-  { keys: { R: "reset", Esc: "reset" }, does: "Reset window, zoom and place" },
+  {
+    keys: { R: "reset", Esc: "escape" },
+    does: "Reset window, zoom and place; Esc gives up a drawing first",
+  },
   { keys: { "?": "keys" }, does: "This help" },
 ];
 
@@ -54,7 +89,7 @@ const actions = new Map(
  * browser, or the button that has the focus are left alone.
  */
 export function actionOf(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return undefined;
+  if (event.altKey || event.isComposing) return undefined;
   const inField = event.target?.closest?.(
     "input, textarea, select, [contenteditable], dialog[open]",
   );
@@ -65,5 +100,7 @@ export function actionOf(event) {
   ) {
     return undefined;
   }
-  return actions.get(event.key.toLowerCase());
+  if (event.key === "Enter" && event.target?.closest?.("[role=option]")) return undefined;
+  const held = event.ctrlKey || event.metaKey ? `ctrl+${event.shiftKey ? "shift+" : ""}` : "";
+  return actions.get(held + event.key.toLowerCase());
 }

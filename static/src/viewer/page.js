@@ -15,12 +15,18 @@ import { framesOf } from "./frames.js";
 import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
+import { createMagnifier } from "./magnifier.js";
 import { createMarking } from "./marking.js";
+import { withHistory } from "./measure/history.js";
+import { watchKeeping } from "./measure/keeping.js";
+import { createMeasurementList } from "./measure/panel.js";
 import { createOverlay } from "./overlay.js";
+import { closePopup } from "./popups.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
 import { createReportSide } from "./report.js";
 import { sortFrames } from "./sorting.js";
+import { createToolbar } from "./toolbar.js";
 import { plural } from "./wording.js";
 
 const byId = (id) => document.getElementById(id);
@@ -33,7 +39,9 @@ const cover = createCover(byId("cover"));
 const overlay = createOverlay(byId("overlay"), state.patient);
 const rail = createRail(byId("series"), { onSelect: (uid) => open(uid) });
 
-const annotations = createAnnotations(state.study.id);
+const annotations = withHistory(createAnnotations(state.study.id, { me: state.user }), (words) =>
+  reportSide.say(words),
+);
 const reportSide = createReportSide(byId("report"), { annotations, show: showPlace });
 const marking = createMarking(element, {
   stack: () => stack,
@@ -43,6 +51,19 @@ const marking = createMarking(element, {
   say: (words) => reportSide.say(words),
   on: reportSide,
 });
+
+const magnifier = createMagnifier(element, () => stack);
+const toolbar = createToolbar({ stack: () => stack });
+createMeasurementList(byId("measurement-list"), {
+  store: annotations,
+  show: (entry) => showPlace(entry),
+  may: () => reportSide.mayAnnotate(),
+  say: (words) => reportSide.say(words),
+  removed: (id) => reportSide.measurementRemoved(id),
+  count: byId("measurement-count"),
+  visible: byId("measurements-visible"),
+});
+watchKeeping(byId("keeping"), annotations);
 
 /** Metadata by series, as promises; those that failed are asked for again. */
 const metadata = new Map();
@@ -244,6 +265,17 @@ async function open(uid, { keep = false } = {}) {
 
 const perform = {
   reset: () => stack?.reset(),
+  escape: () => marking.cancel() || stack?.reset(),
+  undo: () => annotations.undo(),
+  redo: () => annotations.redo(),
+  name: () => marking.nameSelected(),
+  "turn-left": () => stack?.turning.turnLeft(),
+  "turn-right": () => stack?.turning.turnRight(),
+  "mirror-across": () => stack?.turning.mirrorAcross(),
+  "mirror-down": () => stack?.turning.mirrorDown(),
+  "one-to-one": () => stack?.turning.oneToOne(),
+  smooth: () => stack?.turning.setSmooth(!stack.turning.isSmooth),
+  magnifier: () => toolbar.press("magnifier", magnifier.toggle()),
   invert: () => stack?.invert(),
   cine: () => cine?.toggle(),
   next: () => move((at) => at + 1),
@@ -274,7 +306,8 @@ async function setMode(name) {
   for (const button of document.querySelectorAll("[data-mode]")) {
     button.setAttribute("aria-pressed", String(button.dataset.mode === name));
   }
-  marking.setMeasuring(name === "length");
+  marking.setMeasuring(name);
+  toolbar.show(name);
   (await startStack()).setMode(name);
 }
 
@@ -295,10 +328,15 @@ async function showPlace({ series_instance_uid: uid, sop_instance_uid: sop, fram
 
 function act(action) {
   if (action.startsWith("mode:")) setMode(action.slice(5));
+  else if (action.startsWith("preset:")) toolbar.preset(Number(action.slice(7)));
   else perform[action]?.();
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && closePopup()) {
+    event.preventDefault();
+    return;
+  }
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();

@@ -22,6 +22,7 @@ import {
 import { RequestError, kindOfStatus } from "./dicomweb.js";
 import { frameOf, initImages, pixelsOf, register } from "./images.js";
 import { createPrefetcher, fetchOrder } from "./prefetch.js";
+import { createTurning } from "./turning.js";
 import { nodesOf } from "./voi.js";
 
 const { Events, RequestType, ViewportType } = Enums;
@@ -77,6 +78,7 @@ export function createStack(element, on) {
     defaultOptions: { background: [0, 0, 0] },
   });
   const viewport = engine.getViewport("stack");
+  const turning = createTurning(viewport);
   const tools = ToolGroupManager.createToolGroup("stack");
   for (const name of Object.values(modes)) tools.addTool(name);
   tools.addViewport("stack", "lightbox");
@@ -119,6 +121,7 @@ export function createStack(element, on) {
       inverted: readerInvert,
       color: image.color === true,
       zoom: viewport.getZoom(),
+      perPixel: turning.perPixel(),
       camera: viewport.getCamera(),
     });
   }
@@ -157,6 +160,7 @@ export function createStack(element, on) {
   element.addEventListener(Events.STACK_NEW_IMAGE, ({ detail }) => {
     shownIndex = detail.imageIdIndex;
     applyDefaults(detail.image);
+    turning.apply();
     settle(shownIndex);
     report();
     aim();
@@ -249,7 +253,10 @@ export function createStack(element, on) {
       if (ids !== imageIds) return;
       if (previous) viewport.setProperties({ voiRange: previous });
       // The viewport carries zoom and place over to the next stack.
-      if (!keep) viewport.resetCamera();
+      if (!keep) {
+        turning.forget();
+        viewport.resetCamera();
+      }
       viewport.render();
       report();
     },
@@ -289,7 +296,9 @@ export function createStack(element, on) {
       if (!image) return;
       readerWindow = false;
       readerInvert = false;
+      turning.forget();
       viewport.resetCamera();
+      turning.setSmooth(true);
       applyDefaults(image);
       viewport.render();
       report();
@@ -308,6 +317,24 @@ export function createStack(element, on) {
       readerWindow = true;
       viewport.setProperties({ voiRange: range });
       viewport.render();
+    },
+
+    /** How the picture lies: turned, mirrored, pixel for pixel. */
+    turning,
+
+    /** What a lens draws: values as displayed, and how they become grey. */
+    look() {
+      const image = viewport.getCornerstoneImage();
+      if (!image || shownIndex < 0) return undefined;
+      return {
+        rows: image.rows,
+        columns: image.columns,
+        samples: image.numberOfComponents ?? 1,
+        values: image.voxelManager.getScalarData(),
+        range: viewport.getProperties().voiRange,
+        greys: image.curve.greys,
+        isInverted: (frameOf(image.imageId)?.photometric === "MONOCHROME1") !== readerInvert,
+      };
     },
 
     range: () => viewport.getProperties().voiRange,
