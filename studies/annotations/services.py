@@ -65,7 +65,7 @@ def save_measurement(
     one that was removed, as it was; only its author may bring it back otherwise.
     Raises NotAllowed, BadAnnotation, Taken, Study.DoesNotExist.
     """
-    fields = {
+    fields: dict[str, Any] = {
         "tool": tool,
         "points": _points(points),
         "values": _values(values),

@@ -220,7 +220,7 @@ test("every key of the help does what its row says, and stands there once", () =
   Object.assign(pressed, { Del: "Delete", Space: " ", Esc: "Escape" });
   const rows = shortcuts.flatMap(({ keys }) => Object.entries(keys));
   for (const [name, action] of rows) {
-    const [key, ...held] = name.split("+").reverse();
+    const [key, ...held] = name === "+" ? [name] : name.split("+").reverse();
     const event = { key: pressed[key] ?? key, ctrlKey: held.includes("Ctrl"), target: null };
     assert.equal(actionOf({ ...event, shiftKey: held.includes("Shift") }), action, name);
   }

@@ -19,19 +19,19 @@ export const shortcuts = [
   },
   { keys: {}, mouse: "Right button, middle button", does: "Zoom, pan" },
   {
-    keys: { L: "mode:length", B: "mode:bidirectional" },
-    does: "Measure: length, two diameters (the second follows; drag its ends)",
+    keys: { L: "mode:length", 1: "mode:length", 2: "mode:bidirectional" },
+    does: "Measure: length; two diameters (drag the long one)",
   },
   {
-    keys: { A: "mode:angle", C: "mode:cobb" },
+    keys: { 3: "mode:angle", 4: "mode:cobb" },
     does: "Measure: angle (drag, then click), Cobb angle (drag two lines)",
   },
   {
-    keys: { Q: "mode:ellipse", Y: "mode:rectangle", U: "mode:freehand" },
+    keys: { 5: "mode:ellipse", 6: "mode:rectangle", 7: "mode:freehand" },
     does: "Region: ellipse, rectangle, freehand",
   },
-  { keys: { D: "mode:probe" }, does: "Pixel value" },
-  { keys: { N: "mode:arrow", T: "mode:text" }, does: "Arrow, text" },
+  { keys: { 8: "mode:probe" }, does: "Pixel value" },
+  { keys: { 9: "mode:arrow", 0: "mode:text" }, does: "Text, arrow" },
   {
     keys: { Del: "remove", Backspace: "remove" },
     does: "Remove the measurement that is selected",
@@ -53,8 +53,8 @@ export const shortcuts = [
   },
   { keys: { H: "mirror-across", V: "mirror-down" }, does: "Flip left and right, top and bottom" },
   { keys: { ",": "turn-left", ".": "turn-right" }, does: "Turn left, right" },
-  { keys: { 0: "one-to-one" }, does: "One pixel of the image on one of the screen" },
-  { keys: { J: "magnifier" }, does: "Magnifier" },
+  { keys: { "=": "one-to-one" }, does: "One pixel of the image on one of the screen" },
+  { keys: { "+": "magnifier" }, does: "Magnifier" },
   { keys: { Space: "cine" }, does: "Play, stop" },
   { keys: { O: "priors" }, does: "Priors; there Enter for the report beside, V for the images" },
   {

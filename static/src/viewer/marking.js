@@ -47,6 +47,8 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
   /** What is being moved: the measurement, by which handle, from where. */
   let hold;
   let values = {};
+  /** Where labels stand, so that none covers another. */
+  let taken = [];
 
   const sizeOf = ({ rows, columns }) => ({ rows, columns });
   const stored = () => shown.frame.stored ?? shown.frame;
@@ -129,13 +131,14 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
   }
 
   function drawOne(entry) {
-    layer.append(
-      drawn(entry, { toCanvas, isSelected: entry.id === selected, room: element.clientWidth }),
-    );
+    const room = [element.clientWidth, element.clientHeight];
+    layer.append(drawn(entry, { toCanvas, isSelected: entry.id === selected, room, taken }));
   }
 
-  function drawMoving({ id, tool: kind, points, label }) {
-    const found = points.length >= Math.min(2, kinds[kind].points) ? preview(kind, points) : {};
+  function drawMoving({ id, tool: kind, points: placed, label }) {
+    const isHalf = kind === "bidirectional" && placed.length === 2;
+    const points = isHalf ? withShortAxis(placed, drawingScale(placed)) : placed;
+    const found = preview(kind, points, label);
     drawOne({
       id,
       tool: kind,
@@ -147,14 +150,15 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
     });
   }
 
-  function preview(kind, points) {
+  function preview(kind, points, label) {
     const complete = kind !== "freehand" || points.length > 2;
     const enough = typeof kinds[kind].points !== "number" || points.length === kinds[kind].points;
-    return complete && enough ? described(kind, points) : {};
+    return complete && enough ? described(kind, points, { label }) : {};
   }
 
   function draw() {
     layer.replaceChildren();
+    taken = [];
     if (!shown || !stack()) return;
     for (const entry of current()) if (entry.id !== hold?.entry.id) drawOne(entry);
     if (hold) drawMoving({ ...hold.entry, points: hold.points });

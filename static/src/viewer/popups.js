@@ -30,19 +30,20 @@ function move(menu, by) {
  */
 export function watchPopup(button, fill = () => {}) {
   const menu = document.getElementById(button.dataset.menu);
-  button.addEventListener("click", () => {
-    if (menu.matches(":popover-open")) {
-      menu.hidePopover();
-      return;
-    }
+  button.popoverTargetElement = menu;
+  menu.addEventListener("beforetoggle", ({ newState }) => {
+    if (newState !== "open") return;
     fill(menu);
-    menu.showPopover();
+    place(menu, button);
+  });
+  menu.addEventListener("toggle", ({ newState }) => {
+    const isOpen = newState === "open";
+    button.setAttribute("aria-expanded", String(isOpen));
+    if (!isOpen) return;
+    // Its width is known only now.
     place(menu, button);
     menu.querySelector("button:not(:disabled), input")?.focus();
   });
-  menu.addEventListener("toggle", ({ newState }) =>
-    button.setAttribute("aria-expanded", String(newState === "open")),
-  );
   menu.addEventListener("keydown", (event) => {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!by || event.target.matches("input")) return;

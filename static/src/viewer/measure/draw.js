@@ -5,6 +5,9 @@ import { handlesOf, linesOf } from "./kinds.js";
 const HEAD = 12;
 const CROSS = 6;
 const LINE = 16;
+const BASE = 12;
+const LETTER = 8;
+const GAP = 10;
 
 export const svg = (name, attributes = {}, ...children) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -51,9 +54,10 @@ export function strokesOf(entry, toCanvas) {
  * @param {object} on
  * @param {(pixel: number[]) => number[]} on.toCanvas
  * @param {boolean} on.isSelected
- * @param {number} on.room width of the canvas
+ * @param {number[]} on.room width and height of the canvas
+ * @param {object[]} on.taken boxes of labels that are drawn already; this one's is added
  */
-export function drawn(entry, { toCanvas, isSelected, room }) {
+export function drawn(entry, { toCanvas, isSelected, room, taken }) {
   const group = svg("g", {
     class: `measure measure-${entry.tool}${isSelected ? " is-selected" : ""}`,
   });
@@ -66,18 +70,52 @@ export function drawn(entry, { toCanvas, isSelected, room }) {
     for (const [cx, cy] of handles) group.append(svg("circle", { cx, cy, r: 4 }));
   }
   const lines = valueLines(entry);
-  if (lines.length) group.append(label(lines, strokes.flat().concat(handles), room));
+  if (lines.length) group.append(label(lines, strokes.flat().concat(handles), room, taken));
   if (entry.id) group.dataset.measurement = entry.id;
   return group;
 }
 
-function label(lines, places, room) {
-  const right = places.reduce((best, place) => (place[0] > best[0] ? place : best));
-  const left = places.reduce((best, place) => (place[0] < best[0] ? place : best));
-  const longest = Math.max(...lines.map(({ length }) => length)) * 8;
-  const roomy = right[0] + 12 + longest < room || left[0] < longest;
-  const [x, y] = roomy ? [right[0] + 10, right[1]] : [left[0] - 10, left[1]];
-  const text = svg("text", { x, y: y + 4, "text-anchor": roomy ? "start" : "end" });
+/** Places for a label beside a drawing, the best first: right of it, left, below, above. */
+export function labelPlaces(places, width, height) {
+  const by = (better) => places.reduce((best, place) => (better(place, best) ? place : best));
+  const right = by((a, b) => a[0] > b[0]);
+  const left = by((a, b) => a[0] < b[0]);
+  const low = by((a, b) => a[1] > b[1]);
+  const high = by((a, b) => a[1] < b[1]);
+  return [
+    [right[0] + GAP, right[1] - LINE / 2],
+    [left[0] - GAP - width, left[1] - LINE / 2],
+    [low[0] - width / 2, low[1] + GAP],
+    [high[0] - width / 2, high[1] - GAP - height],
+    [right[0] + GAP, right[1] + LINE],
+    [right[0] + GAP, right[1] - height - LINE],
+  ];
+}
+
+/** The first place inside of the room that covers no other label, else the first inside, else the first. */
+export function freePlace(candidates, [width, height], [across, down], taken) {
+  const box = ([x, y]) => ({ left: x, top: y, right: x + width, bottom: y + height });
+  const isInside = ({ left, top, right, bottom }) =>
+    left >= 0 && top >= 0 && right <= across && bottom <= down;
+  const isFree = (one) =>
+    taken.every(
+      (other) =>
+        one.right <= other.left ||
+        one.left >= other.right ||
+        one.bottom <= other.top ||
+        one.top >= other.bottom,
+    );
+  const boxes = candidates.map(box);
+  const inside = boxes.filter(isInside);
+  const found = inside.find(isFree) ?? inside[0] ?? boxes[0];
+  taken.push(found);
+  return [found.left, found.top];
+}
+
+function label(lines, places, room, taken) {
+  const size = [Math.max(...lines.map(({ length }) => length)) * LETTER, lines.length * LINE];
+  const [x, y] = freePlace(labelPlaces(places, ...size), size, room, taken);
+  const text = svg("text", { x, y: y + BASE });
   lines.forEach((line, at) => {
     const part = svg("tspan", { x, dy: at ? LINE : 0 });
     part.textContent = line;

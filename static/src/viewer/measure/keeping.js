@@ -7,7 +7,7 @@ import { write } from "../dom.js";
  * @param {object} store
  */
 export function watchKeeping(root, store) {
-  const [words, link] = [root.querySelector("span"), root.querySelector("a")];
+  const [words, link] = [root.querySelector("[data-words]"), root.querySelector("a")];
   let wasOver = false;
 
   store.subscribe(() => {

@@ -1,7 +1,6 @@
 /** The study's measurements as a list: shown, named, removed. */
 import { leftBy, placeText, valueText } from "../../reports/placing.js";
 import { make, write } from "../dom.js";
-import { plural } from "../wording.js";
 import { bodyOf, factsOf } from "./history.js";
 import { nameOf } from "./kinds.js";
 
@@ -100,9 +99,8 @@ export function createMeasurementList(list, { store, show, may, say, removed, co
   function fill() {
     const entries = store.measurements();
     write(count, entries.length ? String(entries.length) : "");
-    count.setAttribute("aria-label", plural(entries.length, "measurement"));
     visible.checked = store.visible;
-    if (naming && list.contains(document.activeElement)) return;
+    if (naming && list.querySelector("input")?.matches(":focus")) return;
     const held = document.activeElement?.closest?.("[data-measurement]")?.dataset.measurement;
     list.replaceChildren(
       ...(entries.length

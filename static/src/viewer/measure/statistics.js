@@ -41,7 +41,9 @@ export function eachInside(tool, points, { rows, columns }, each) {
   for (let row = first; row <= last; row += 1) {
     const ends = stretches(tool, points, row);
     for (let at = 0; at + 1 < ends.length; at += 2) {
-      const to = Math.min(columns - 1, Math.floor(ends[at + 1]));
+      // Where two stretches meet on a pixel's centre it counts once.
+      const end = tool === "freehand" ? Math.ceil(ends[at + 1]) - 1 : Math.floor(ends[at + 1]);
+      const to = Math.min(columns - 1, end);
       for (let column = Math.max(0, Math.ceil(ends[at])); column <= to; column += 1) {
         each(row * columns + column);
       }
