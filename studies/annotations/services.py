@@ -122,7 +122,7 @@ def remove(
 
     Raises NotAllowed, Study.DoesNotExist, and the model's DoesNotExist.
     """
-    study = _annotated(study_id, who, principal)
+    study = annotated(study_id, who, principal)
     row = model._default_manager.get(pk=annotation_id, study=study)
     with transaction.atomic():
         _require_unused(row)
@@ -133,7 +133,8 @@ def remove(
             _note(model, "removed", study, who, annotation_id, origin)
 
 
-def _annotated(study_id: int, who: User, principal: Principal | None) -> Study:
+def annotated(study_id: int, who: User, principal: Principal | None) -> Study:
+    """The study, for who may leave something on it. Raises NotAllowed, Study.DoesNotExist."""
     principal = principal or principal_of(who)
     study: Study = Study.objects.visible_to(principal).get(pk=study_id)
     if not may_annotate(principal, study.site_id):
@@ -152,7 +153,7 @@ def _save(
     origin: dict[str, str],
     restore: bool = False,
 ) -> tuple[Any, bool]:
-    study = _annotated(study_id, who, principal)
+    study = annotated(study_id, who, principal)
     _require_frame(study, place)
     fields = {**place, **fields}
     if model is Measurement:

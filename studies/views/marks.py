@@ -273,6 +273,37 @@ class MeasurementView(MeasurementsOnImage):
         return self.removed(request, pk, annotation)
 
 
+class StoredObjects(serializers.Serializer[Any]):
+    objects = serializers.ListField(
+        child=serializers.ChoiceField(choices=("measurements", "key-images"))
+    )
+
+
+class StoreMarksView(APIView):
+    """`POST /api/studies/<id>/annotations/store/`: as DICOM objects into the study."""
+
+    permission_classes = (IsMember,)
+    http_method_names = ("post", "options")
+
+    @extend_schema(
+        operation_id="annotations_store",
+        request=None,
+        responses={200: StoredObjects, 400: BAD_REQUEST, **COMMON},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        # Brings highdicom, which no other request of this process needs.
+        from studies.annotations import storing
+
+        who, user = asking(request), cast("User", request.user)
+        try:
+            kept = storing.store_into_study(pk, user, principal=who, **origin(request))
+        except Study.DoesNotExist:
+            raise exceptions.NotFound from None
+        except AnnotationError as error:
+            raise problem(error) from error
+        return Response({"objects": kept})
+
+
 class KeyImageListView(OnImageView):
     """`GET /api/studies/<id>/key-images/`."""
 

@@ -514,7 +514,7 @@ def test_windows_by_key_and_pixel_for_pixel(reader: Callable[..., Reader]) -> No
         at.press(key)
         assert window() == pytest.approx(wanted)
     page.get_by_role("button", name="Windows").click()
-    page.get_by_role("button", name="LUNG").click()
+    page.get_by_role("button", name="LUNG W 1500 L -600", exact=True).click()
     assert window() == pytest.approx((1500, -600))
 
     at.press("PageDown")

@@ -1,4 +1,5 @@
 /** Measurements and key images in words. Pure. */
+import { nameOf } from "../viewer/measure/kinds.js";
 
 const DIGITS = { mm: 1, mm2: 1, cm2: 2, deg: 1, "g/ml": 2, s: 3, "cm/s": 1 };
 const SIGNS = { mm2: "mm²", cm2: "cm²", px2: "px²", deg: "°" };
@@ -72,11 +73,15 @@ export function placeText({ series_number: series, instance_number: image, frame
   return parts.join(" ");
 }
 
+/** `Node 1: 12.3 mm`, `12.3 mm`, `Arrow`: what stands for it in lists. */
+export function titleText(measurement) {
+  const said = [measurement.label, valueText(measurement)].filter(Boolean).join(": ");
+  return said || nameOf(measurement.tool);
+}
+
 /** `12.3 mm, series 3 image 42`: what is put into the text. */
 export function measurementText(measurement) {
-  const value = valueText(measurement);
-  const said = [measurement.label, value].filter(Boolean).join(": ");
-  return [said, placeText(measurement)].filter(Boolean).join(", ");
+  return [titleText(measurement), placeText(measurement)].filter(Boolean).join(", ");
 }
 
 /** `key image 2, series 3 image 42`. */

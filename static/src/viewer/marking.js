@@ -13,7 +13,7 @@ import {
   shifted,
   withShortAxis,
 } from "./measure/kinds.js";
-import { thinned } from "./measure/geometry.js";
+import { boxArea, extent, thinned } from "./measure/geometry.js";
 import { mayCalibrate, scaleOf } from "./measure/scale.js";
 import { valuesOf } from "./measure/values.js";
 import { Tag, numbers } from "./tags.js";
@@ -23,7 +23,9 @@ const NEAR = 8;
 const SHORTEST = 4;
 const STEP = 2;
 const MOST_POINTS = 256;
+const MOST_PIXELS = 1e6;
 const square = { row: 1, column: 1 };
+const none = () => undefined;
 
 /**
  * @param {HTMLElement} element the viewport's
@@ -46,7 +48,6 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
   let draft;
   /** What is being moved: the measurement, by which handle, from where. */
   let hold;
-  let values = {};
   /** Where labels stand, so that none covers another. */
   let taken = [];
 
@@ -78,9 +79,8 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
 
   /** Values as displayed, of the picture that is shown; what the server drew has none. */
   function pixels() {
-    if (shown.frame.byServer) return undefined;
-    if (values.frame !== shown.frame) values = { frame: shown.frame, pixels: stack().pixels() };
-    return values.pixels;
+    const found = shown.frame.byServer ? undefined : stack().look();
+    return found && { ...found, samplesPerPixel: found.samples };
   }
 
   function placeOf() {
@@ -107,12 +107,15 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
     return found.row ? found : square;
   }
 
-  const measured = (kind, points) =>
-    valuesOf(kind, points, { frame: whole(), pixels, calibration: calibration() });
+  const measured = (kind, points, of) =>
+    valuesOf(kind, points, { frame: whole(), pixels: of, calibration: calibration() });
+
+  /** While a large region is drawn its pixels are not counted with every move. */
+  const whileDrawn = (points) => (boxArea(extent(points), square) > MOST_PIXELS ? none : pixels);
 
   /** The body of a measurement; `refused` in words where it can't be told. */
-  function described(kind, points, { label = "", known } = {}) {
-    const found = known ? { values: known } : measured(kind, points);
+  function described(kind, points, { label = "", known, of = pixels } = {}) {
+    const found = known ? { values: known } : measured(kind, points, of);
     if (found.refused) return found;
     const by = found.calibration && calibration();
     return {
@@ -153,7 +156,7 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
   function preview(kind, points, label) {
     const complete = kind !== "freehand" || points.length > 2;
     const enough = typeof kinds[kind].points !== "number" || points.length === kinds[kind].points;
-    return complete && enough ? described(kind, points, { label }) : {};
+    return complete && enough ? described(kind, points, { label, of: whileDrawn(points) }) : {};
   }
 
   function draw() {
@@ -385,7 +388,6 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
         draft = undefined;
         hold = undefined;
         selected = undefined;
-        values = {};
       }
       shown = next;
       draw();
@@ -394,7 +396,6 @@ export function createMarking(element, { stack, series, store, may, say, on }) {
       shown = undefined;
       draft = undefined;
       hold = undefined;
-      values = {};
       layer.replaceChildren();
     },
     /** The tool that the left button measures with; anything else is no measuring. */

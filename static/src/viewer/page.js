@@ -19,6 +19,7 @@ import { createMagnifier } from "./magnifier.js";
 import { createMarking } from "./marking.js";
 import { withHistory } from "./measure/history.js";
 import { watchKeeping } from "./measure/keeping.js";
+import { storeMarks } from "./measure/storing.js";
 import { createMeasurementList } from "./measure/panel.js";
 import { createOverlay } from "./overlay.js";
 import { closePopup } from "./popups.js";
@@ -269,6 +270,7 @@ const perform = {
   undo: () => annotations.undo(),
   redo: () => annotations.redo(),
   name: () => marking.nameSelected(),
+  "store-marks": () => storeMarks(state.study.id, (words) => reportSide.say(words)),
   "turn-left": () => stack?.turning.turnLeft(),
   "turn-right": () => stack?.turning.turnRight(),
   "mirror-across": () => stack?.turning.mirrorAcross(),

@@ -42,6 +42,15 @@ export function boxArea([[x1, y1], [x2, y2]], { row, column }, isEllipse) {
   return isEllipse ? (area * Math.PI) / 4 : area;
 }
 
+/** Two opposite corners of the box around points. */
+export function extent(points) {
+  const [across, down] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return [
+    [Math.min(...across), Math.min(...down)],
+    [Math.max(...across), Math.max(...down)],
+  ];
+}
+
 /** The four corners of a box, from two opposite ones. */
 export function corners([[x1, y1], [x2, y2]]) {
   return [

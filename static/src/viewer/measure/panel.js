@@ -1,5 +1,5 @@
 /** The study's measurements as a list: shown, named, removed. */
-import { leftBy, placeText, valueText } from "../../reports/placing.js";
+import { leftBy, placeText, titleText } from "../../reports/placing.js";
 import { make, write } from "../dom.js";
 import { bodyOf, factsOf } from "./history.js";
 import { nameOf } from "./kinds.js";
@@ -59,8 +59,7 @@ export function createMeasurementList(list, { store, show, may, say, removed, co
   }
 
   function row(entry) {
-    const value = valueText(entry) || nameOf(entry.tool);
-    const what = entry.label ? `${entry.label}: ${value}` : value;
+    const what = titleText(entry);
     const facts = [
       placeText(entry),
       store.isPending(entry.id) ? "not saved yet" : entry.author && leftBy(entry),
