@@ -428,6 +428,15 @@ def test_undo_reload_lost_network_and_the_next_reader(
     assert not page.faults  # type: ignore[attr-defined]
 
 
+SHOWN = """([width, height]) => {
+  const canvas = document.querySelector("[data-viewport] canvas");
+  const scale = canvas.width / canvas.getBoundingClientRect().width;
+  const [[left, top]] = window.lightbox.getCorners();
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const [x, y] = [Math.round(left * scale), Math.round(top * scale)];
+  return [...copy.getImageData(x, y, width, height).data].filter((_, at) => at % 4 === 0);
+}"""
 LETTERS = """() => Object.fromEntries(['top', 'bottom', 'left', 'right'].map(
   (edge) => [edge, document.querySelector(`[data-overlay="${edge}"]`).textContent]))"""
 
@@ -521,19 +530,14 @@ def test_windows_by_key_and_pixel_for_pixel(reader: Callable[..., Reader]) -> No
     show(page, fine)
     at.press("=")
     page.locator("[data-overlay=window]", has_text="1:1").wait_for()
-    shown = page.evaluate(
-        """() => {
-      const canvas = document.querySelector("[data-viewport] canvas");
-      const scale = canvas.width / canvas.getBoundingClientRect().width;
-      const [[left, top]] = window.lightbox.getCorners();
-      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
-      copy.drawImage(canvas, 0, 0);
-      const [x, y] = [Math.round(left * scale), Math.round(top * scale)];
-      return [...copy.getImageData(x, y, 301, 300).data].filter((_, at) => at % 4 === 0);
-    }"""
-    )
-    difference = np.abs(np.array(shown).reshape(300, 301) - noise.astype(int))
-    assert difference.max() <= 1
+    worst = 255
+    for _ in range(40):
+        shown = np.array(page.evaluate(SHOWN, [301, 300])).reshape(300, 301)
+        worst = int(np.abs(shown - noise.astype(int)).max())
+        if worst <= 1:
+            break
+        page.wait_for_timeout(50)
+    assert worst <= 1, page.evaluate("() => [window.lightbox.getCorners(), devicePixelRatio]")
 
     at.press("+")
     page.mouse.move(*at.place((150, 150)))
