@@ -118,6 +118,11 @@ urlpatterns = [
         name="measurement",
     ),
     path(
+        "api/studies/<int:pk>/annotations/store/",
+        marks.StoreMarksView.as_view(),
+        name="annotations-store",
+    ),
+    path(
         "api/studies/<int:pk>/key-images/",
         marks.KeyImageListView.as_view(),
         name="key-images",

@@ -6,25 +6,36 @@ version (PS3.5 B.2), so that an object made twice is the same object.
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Iterable
-from io import BytesIO
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
 from reports.models import ReportVersion
-from studies.models import Instance, Study
+from studies.services import portal_objects
+from studies.services.portal_objects import (
+    MANUFACTURER,
+    MODEL,
+    UTF8,
+    evidence,
+    identity,
+    plain_name,
+)
 
-UTF8 = "ISO_IR 192"
-MANUFACTURER = "Lightbox"
-MODEL = "Lightbox PACS"
+__all__ = [
+    "MANUFACTURER",
+    "SERIES_NUMBERS",
+    "common",
+    "evidence",
+    "identity",
+    "moment",
+    "previous",
+    "saved",
+    "series_uid_of",
+    "signer_name",
+    "uid_of",
+]
+
 SERIES_NUMBERS = {"sr": 9001, "measurements": 9002, "pdf": 9003}
-_DATE = re.compile(r"\d{8}")
-_TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
-_SEXES = {"M", "F", "O"}
-IMPLEMENTATION = UID(f"2.25.{uuid.UUID('6c696768-7462-4f78-a163-732d72707431').int}")
 
 
 def uid_of(version: ReportVersion, what: str) -> str:
@@ -38,78 +49,13 @@ def series_uid_of(version: ReportVersion, kind: str) -> str:
     return uid_of(first or version, f"series/{kind}")
 
 
-def identity(study: Study) -> Dataset:
-    """Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1) of the study as it is now."""
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = UTF8
-    dataset.PatientName = person_name(
-        study.patient_name, study.patient_name_ideographic, study.patient_name_phonetic
-    )
-    dataset.PatientID = study.patient_id
-    if study.issuer_of_patient_id:
-        dataset.IssuerOfPatientID = study.issuer_of_patient_id
-    dataset.PatientBirthDate = date_or_none(study.patient_birth_date)
-    dataset.PatientSex = study.patient_sex if study.patient_sex in _SEXES else ""
-    if re.fullmatch(r"\d{3}[DWMY]", study.patient_age):
-        dataset.PatientAge = study.patient_age
-    dataset.StudyInstanceUID = study.study_instance_uid
-    dataset.StudyDate = date_or_none(study.study_date)
-    dataset.StudyTime = time_or_none(study.study_time)
-    dataset.ReferringPhysicianName = study.referring_physician_name
-    dataset.StudyID = study.study_id
-    dataset.AccessionNumber = study.accession_number
-    if study.study_description:
-        dataset.StudyDescription = study.study_description[:64]
-    return dataset
-
-
-def person_name(alphabetic: str, ideographic: str = "", phonetic: str = "") -> str:
-    """A PN of up to three groups (PS3.5 6.2.1)."""
-    if "=" in alphabetic:
-        return alphabetic
-    return "=".join((alphabetic, ideographic, phonetic)).rstrip("=")
-
-
 def signer_name(version: ReportVersion) -> str:
     """The signer as PN: by the account where its name is still the one that signed."""
     user, frozen = version.signer, version.content.get("signer") or {}
     said = str(frozen.get("name") or user)
     if said == str(user) and user.last_name:
         return f"{user.last_name}^{user.first_name}"
-    return f"{_plain(said)}^"
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\\^=]", " ", name)[:63]
-
-
-def date_or_none(text: str) -> str:
-    """A DA, or nothing where the images told no date."""
-    return text[:8] if _DATE.fullmatch(text[:8]) else ""
-
-
-def time_or_none(text: str) -> str:
-    """A TM, or nothing where the images told no time."""
-    return text if _TIME.fullmatch(text) else ""
-
-
-def evidence(study: Study, sop_instance_uids: Iterable[str]) -> dict[str, Dataset]:
-    """The instances of the study with these UIDs, as far as references need them."""
-    rows = Instance.objects.filter(
-        series__study=study, sop_instance_uid__in=set(sop_instance_uids)
-    ).select_related("series")
-    found: dict[str, Dataset] = {}
-    for row in rows.order_by("series_id", "instance_number", "id"):
-        dataset = identity(study)
-        dataset.SOPClassUID = row.sop_class_uid
-        dataset.SOPInstanceUID = row.sop_instance_uid
-        dataset.SeriesInstanceUID = row.series.series_instance_uid
-        dataset.Modality = row.series.modality
-        dataset.Rows, dataset.Columns = row.rows or 0, row.columns or 0
-        if row.number_of_frames > 1:
-            dataset.NumberOfFrames = row.number_of_frames
-        found[row.sop_instance_uid] = dataset
-    return found
+    return f"{plain_name(said)}^"
 
 
 def moment(version: ReportVersion) -> dict[str, str]:
@@ -122,17 +68,8 @@ def moment(version: ReportVersion) -> dict[str, str]:
 
 
 def saved(dataset: Dataset) -> bytes:
-    """The data set as a file (PS3.10), Explicit VR Little Endian; the same bytes every time."""
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION
-    dataset.file_meta.ImplementationVersionName = "LIGHTBOX_REPORTS"
-    dataset.preamble = b"\0" * 128
-    out = BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
+    """The data set as a file (PS3.10); the same bytes every time."""
+    return portal_objects.saved(dataset, "LIGHTBOX_REPORTS")
 
 
 def common(dataset: Dataset, version: ReportVersion, kind: str) -> None:

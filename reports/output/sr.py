@@ -12,23 +12,15 @@ from highdicom.sr import (
     CompositeContentItem,
     ContainerContentItem,
     ContentSequence,
-    CoordinatesForMeasurement,
-    GraphicTypeValues,
     ImageContentItem,
     LanguageOfContentItemAndDescendants,
-    Measurement,
     MeasurementReport,
-    MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
     PersonObserverIdentifyingAttributes,
     PnameContentItem,
     RelationshipTypeValues,
-    SourceImageForMeasurement,
-    SourceImageForMeasurementGroup,
-    SourceImageForRegion,
     TextContentItem,
-    TrackingIdentifier,
 )
 from highdicom.sr.sop import _SR, ComprehensiveSR
 from pydicom.dataset import Dataset
@@ -38,6 +30,7 @@ from pydicom.uid import BasicTextSRStorage, ComprehensiveSRStorage
 from reports.models import ReportVersion, VersionKind
 from reports.output import dicom, plain, shown
 from reports.output.shown import Part, Shown
+from studies.annotations import tid1500
 from studies.annotations.models import Measurement as MeasurementRow
 from studies.models import Study
 
@@ -59,21 +52,6 @@ HEADINGS = {
 }
 OTHER = (codes.DCM.Findings, codes.DCM.Finding)
 TITLE = codes.LN.DiagnosticImagingReport
-MEASURED = {"length": codes.SCT.Length, "angle": codes.SCT.Angle, "area": codes.SCT.Area}
-UNITS = {
-    "mm": ("mm", "mm"),
-    "cm": ("cm", "cm"),
-    "mm2": ("mm2", "mm2"),
-    "mm²": ("mm2", "mm2"),
-    "cm2": ("cm2", "cm2"),
-    "cm²": ("cm2", "cm2"),
-    "deg": ("deg", "degrees"),
-    "°": ("deg", "degrees"),
-    "HU": ("[hnsf'U]", "Hounsfield unit"),
-    "px": ("{pixels}", "pixels"),
-    "": ("1", "no units"),
-}
-OWN_SCHEME = "99LIGHTBOX"
 
 
 class BasicTextSR(_SR):  # type: ignore[misc]
@@ -126,8 +104,19 @@ def measurement_report(version: ReportVersion) -> bytes | None:
     for number, one in enumerate(frozen, start=1):
         row = rows.get(str(one["id"]))
         image = evidence.get(row.sop_instance_uid) if row is not None else None
-        if row is not None and image is not None:
-            groups += _group(version, number, one, row, image)
+        made = (
+            row is not None
+            and image is not None
+            and tid1500.group(
+                row,
+                one.get("values") or [],
+                image,
+                uid=dicom.uid_of(version, f"measurement/{one['id']}"),
+                identifier=str(one.get("label") or f"Measurement {number}")[:64],
+            )
+        )
+        if made:
+            groups.append(made)
     if not groups:
         return None
     report = MeasurementReport(
@@ -333,73 +322,3 @@ def _image(image: dict[str, Any], shown_by: Dataset) -> list[Any]:
         name=codes.DCM.KeyObjectDescription, value=caption, relationship_type=CONTAINS
     )
     return [found, words]
-
-
-def _group(
-    version: ReportVersion,
-    number: int,
-    frozen: dict[str, Any],
-    row: MeasurementRow,
-    image: Dataset,
-) -> list[MeasurementsAndQualitativeEvaluations]:
-    """TID 1501 of one measurement: its values with the image, and where on it."""
-    frames = [row.frame] if "NumberOfFrames" in image else None
-    references: dict[str, Any] = {
-        "referenced_images": [
-            SourceImageForMeasurement(image.SOPClassUID, image.SOPInstanceUID, frames)
-        ]
-    }
-    points = row.points if row.values == frozen.get("values") else []
-    if len(points) > 1:
-        references = {
-            "referenced_coordinates": [
-                CoordinatesForMeasurement(
-                    graphic_type=GraphicTypeValues.POLYLINE,
-                    graphic_data=_array(points),
-                    source_image=SourceImageForRegion(
-                        image.SOPClassUID, image.SOPInstanceUID, frames
-                    ),
-                )
-            ]
-        }
-    measured = [
-        Measurement(
-            name=_name(str(value.get("name") or "")),
-            value=float(value["value"]),
-            unit=_unit(str(value.get("unit") or "")),
-            **references,
-        )
-        for value in frozen.get("values") or []
-        if isinstance(value.get("value"), int | float)
-    ]
-    if not measured:
-        return []
-    tracking = TrackingIdentifier(
-        uid=dicom.uid_of(version, f"measurement/{frozen['id']}"),
-        identifier=str(frozen.get("label") or f"Measurement {number}")[:64],
-    )
-    return [
-        MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=tracking,
-            measurements=measured,
-            source_images=[
-                SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, frames)
-            ],
-        )
-    ]
-
-
-def _array(points: Any) -> Any:
-    import numpy as np
-
-    return np.asarray(points, dtype=np.float32)
-
-
-def _name(name: str) -> Any:
-    known = MEASURED.get(name.lower())
-    return known or CodedConcept(name[:16] or "value", OWN_SCHEME, name[:64] or "value")
-
-
-def _unit(unit: str) -> CodedConcept:
-    code, meaning = UNITS.get(unit.split(" ")[0], (unit[:16], unit[:64]))
-    return CodedConcept(code, "UCUM", meaning)

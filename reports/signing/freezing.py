@@ -11,6 +11,7 @@ from typing import Any
 from reports.errors import BadContent, Refused
 from reports.models import Report
 from reports.signing.pictures import Picture
+from studies.annotations import wording
 from studies.annotations.models import Measurement
 from studies.models import Study
 
@@ -68,20 +69,24 @@ def study_facts(study: Study) -> dict[str, Any]:
 
 
 def measurement_text(measurement: Measurement) -> str:
-    """The values in words: "length 12.3 mm (at the detector)"."""
-    words = []
-    for each in measurement.values:
-        value = each.get("value")
-        number = f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
-        words.append(f"{each.get('name', '')} {number} {each.get('unit', '')}".strip())
-    text = ", ".join(words)
-    return f"{text} (at the detector)" if measurement.at_detector and text else text
+    """The values in words: "12.3 mm (at the detector)"."""
+    text = wording.value_text(measurement.values)
+    note = wording.source_note(
+        measurement.values,
+        at_detector=measurement.at_detector,
+        calibrated_by=measurement.calibrated_by,
+        tool=measurement.tool,
+    )
+    return f"{text} ({note})" if text and note else text
 
 
 def _measurements(document: dict[str, Any], study: Study) -> list[dict[str, Any]]:
     wanted = [str(each) for each in document.get("measurements", [])]
     rows = {
-        str(row.pk): row for row in Measurement.objects.filter(study_id=study.pk, pk__in=wanted)
+        str(row.pk): row
+        for row in Measurement.objects.filter(study_id=study.pk, pk__in=wanted).select_related(
+            "calibration__author"
+        )
     }
     if any(each not in rows for each in wanted):
         raise Refused(

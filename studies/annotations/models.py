@@ -38,7 +38,8 @@ class Measurement(OnImage):
     """A measurement: where its points are (in pixels of the frame) and what it measures.
 
     `values` = [{"name": "length", "value": 12.3, "unit": "mm"}]; unit "px" where the image tells
-    no spacing, "mm" with `at_detector` where it is the detector's.
+    no spacing, "mm" with `at_detector` where it is the detector's, and with `calibration` where a
+    reader drew a line of known length on the image (a measurement of the tool "calibration").
     """
 
     tool = models.CharField(max_length=24)
@@ -46,6 +47,9 @@ class Measurement(OnImage):
     values = models.JSONField(default=list)
     label = models.CharField(max_length=120, blank=True)
     at_detector = models.BooleanField(default=False)
+    calibration = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="measured_by_it"
+    )
 
     class Meta:
         ordering: ClassVar = ["created_at"]
@@ -53,6 +57,11 @@ class Measurement(OnImage):
 
     def __str__(self) -> str:
         return f"measurement {self.pk}"
+
+    @property
+    def calibrated_by(self) -> str:
+        """Whose length the scale is, "" where it is the file's."""
+        return str(self.calibration.author) if self.calibration is not None else ""
 
 
 class KeyImage(OnImage):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from studies.annotations import outlines, wording
 from studies.annotations.models import KeyImage, Measurement
 from studies.dicom.pixels.client import PixelError, PixelTimeout
 from studies.dicom.pixels.rendering import PNG, Mark, Rendering, Voi
@@ -18,6 +18,7 @@ SMALLEST = 768
 """Smaller frames are drawn larger, so that lines and letters on them can be read."""
 
 MAX_MARKS = 100
+TICKED = frozenset({"length", "bidirectional", "calibration"})
 
 
 class PictureError(Exception):
@@ -49,7 +50,7 @@ class PictureBusy(PictureError):
 
 
 def picture(key_image: KeyImage) -> bytes:
-    """The frame as PNG: its window and inversion, its pixels square, its length measurements with
+    """The frame as PNG: its window and inversion, its pixels square, its measurements with
     their values. Made in the killable decoder, never in this process.
 
     The longer side has SMALLEST to LARGEST pixels. Raises PictureError by class.
@@ -82,7 +83,9 @@ def measurements_on(key_image: KeyImage) -> list[Measurement]:
             sop_instance_uid=key_image.sop_instance_uid,
             frame=key_image.frame,
             removed_at=None,
-        ).order_by("created_at", "id")[:MAX_MARKS]
+        )
+        .select_related("calibration__author")
+        .order_by("created_at", "id")[:MAX_MARKS]
     )
 
 
@@ -101,29 +104,35 @@ def rendering(
         largest=LARGEST,
         viewport=(side * times, side * times) if times > 1 else None,
         is_inverted=key_image.is_inverted,
-        marks=tuple(Mark(_points(one.points), measured(one)) for one in measurements),
+        marks=tuple(mark for one in measurements for mark in _marks(one)),
     )
 
 
 def measured(measurement: Measurement) -> str:
     """What a measurement says, as on the image: `12.3 mm`, with its label where it has one."""
-    values = ", ".join(
-        f"{number(value.get('value'))} {value.get('unit') or ''}".strip()
-        for value in measurement.values
-        if isinstance(value, dict)
+    values = wording.value_text(measurement.values)
+    note = wording.source_note(
+        measurement.values,
+        at_detector=measurement.at_detector,
+        calibrated_by=measurement.calibrated_by,
+        tool=measurement.tool,
     )
-    if measurement.at_detector and values:
-        values += " (at the detector)"
-    return ": ".join(part for part in (measurement.label, values) if part)
+    said = f"{values} ({note})" if values and note else values
+    return ": ".join(part for part in (measurement.label, said) if part)
 
 
-def number(value: Any) -> str:
-    """A measured value with one decimal."""
-    return f"{value:.1f}" if isinstance(value, int | float) else str(value or "")
-
-
-def _points(points: Any) -> tuple[tuple[float, float], ...]:
-    return tuple((float(column), float(row)) for column, row in points)
+def _marks(measurement: Measurement) -> list[Mark]:
+    """Its lines, the first with the words. Points count from the middle of the first pixel, marks
+    from its corner."""
+    words = measured(measurement)
+    return [
+        Mark(
+            tuple((column + 0.5, row + 0.5) for column, row in line),
+            "" if number else words,
+            has_ticks=measurement.tool in TICKED,
+        )
+        for number, line in enumerate(outlines.lines_of(measurement.tool, measurement.points))
+    ]
 
 
 def _made(instance: Instance, frame: int, wanted: Rendering) -> bytes:

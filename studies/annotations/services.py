@@ -16,12 +16,14 @@ from django.utils import timezone
 from pacs import audit, events
 from pacs.accounts.models import Role, User
 from pacs.accounts.principal import Principal, principal_of
+from studies import documents
+from studies.annotations import kinds, measuring, scale
 from studies.annotations.errors import BadAnnotation, NotAllowed, Taken
 from studies.annotations.models import KeyImage, Measurement, OnImage
 from studies.models import Instance, Study
 
-UNITS = ("mm", "px", "mm2", "px2", "deg", "HU", "")
-MAX_POINTS = 64
+UNITS = ("mm", "px", "mm2", "px2", "deg", "HU", "g/ml", "Bq/ml", "s", "cm/s", "Hz", "")
+MAX_POINTS = kinds.REGION_POINTS
 MAX_VALUES = 8
 FARTHEST = 1_000_000.0
 
@@ -50,22 +52,33 @@ def save_measurement(
     values: list[dict[str, Any]],
     label: str = "",
     at_detector: bool = False,
+    calibration: UUID | None = None,
+    restore: bool = False,
     principal: Principal | None = None,
     **origin: str,
 ) -> tuple[Measurement, bool]:
     """Keep a measurement; True where it is new. The same again changes nothing.
 
     `points` are [column, row] in pixels of the frame, the centre of the first pixel being (0, 0);
-    `values` as in Measurement. Raises NotAllowed, BadAnnotation, Taken, Study.DoesNotExist.
+    `values` as in Measurement: those that follow from the points are checked against the image.
+    `calibration`: the measurement of that tool whose length is the scale. `restore` brings back
+    one that was removed, as it was; only its author may bring it back otherwise.
+    Raises NotAllowed, BadAnnotation, Taken, Study.DoesNotExist.
     """
-    fields = {
+    fields: dict[str, Any] = {
         "tool": tool,
         "points": _points(points),
         "values": _values(values),
         "label": label,
         "at_detector": at_detector,
+        "calibration_id": calibration,
     }
-    return _save(Measurement, study_id, who, measurement_id, place, fields, principal, origin)
+    wrong = kinds.objection(tool, fields["points"], fields["values"], label)
+    if wrong:
+        raise BadAnnotation(wrong)
+    return _save(
+        Measurement, study_id, who, measurement_id, place, fields, principal, origin, restore
+    )
 
 
 def save_key_image(
@@ -109,9 +122,10 @@ def remove(
 
     Raises NotAllowed, Study.DoesNotExist, and the model's DoesNotExist.
     """
-    study = _annotated(study_id, who, principal)
+    study = annotated(study_id, who, principal)
     row = model._default_manager.get(pk=annotation_id, study=study)
     with transaction.atomic():
+        _require_unused(row)
         removed = model._default_manager.filter(pk=row.pk, removed_at=None).update(
             removed_at=timezone.now()
         )
@@ -119,7 +133,8 @@ def remove(
             _note(model, "removed", study, who, annotation_id, origin)
 
 
-def _annotated(study_id: int, who: User, principal: Principal | None) -> Study:
+def annotated(study_id: int, who: User, principal: Principal | None) -> Study:
+    """The study, for who may leave something on it. Raises NotAllowed, Study.DoesNotExist."""
     principal = principal or principal_of(who)
     study: Study = Study.objects.visible_to(principal).get(pk=study_id)
     if not may_annotate(principal, study.site_id):
@@ -136,10 +151,13 @@ def _save(
     fields: dict[str, Any],
     principal: Principal | None,
     origin: dict[str, str],
+    restore: bool = False,
 ) -> tuple[Any, bool]:
-    study = _annotated(study_id, who, principal)
+    study = annotated(study_id, who, principal)
     _require_frame(study, place)
     fields = {**place, **fields}
+    if model is Measurement:
+        _require_true(study, place, fields)
     with transaction.atomic():
         row, made = model._default_manager.get_or_create(
             pk=annotation_id, defaults={**fields, "study": study, "author": who}
@@ -147,18 +165,73 @@ def _save(
         if made:
             _note(model, "saved", study, who, annotation_id, origin)
             return row, True
-        if row.study_id != study.pk or row.author_id != who.pk:
+        is_same = all(getattr(row, name) == value for name, value in fields.items())
+        may_restore = restore and is_same
+        if row.study_id != study.pk or (row.author_id != who.pk and not may_restore):
             raise Taken("This was left by somebody else. Make one of your own.")
         if row.removed_at is not None:
-            raise Taken("This was removed. Make a new one.")
-        if all(getattr(row, name) == value for name, value in fields.items()):
+            if not restore:
+                raise Taken("This was removed. Make a new one.")
+            row.removed_at = None
+            row.save(update_fields=["removed_at"])
+            _note(model, "restored", study, who, annotation_id, origin)
+        if is_same:
             return row, False
+        _require_unused(row)
         for name, value in fields.items():
             setattr(row, name, value)
         row.changed_at = timezone.now()
         row.save(update_fields=[*fields, "changed_at"])
         _note(model, "changed", study, who, annotation_id, origin)
     return row, False
+
+
+def _require_unused(row: OnImage) -> None:
+    """A calibration stays as it is while something is measured with it."""
+    if not isinstance(row, Measurement) or row.tool != kinds.CALIBRATION:
+        return
+    used = row.measured_by_it.filter(removed_at=None).count()
+    if used:
+        raise Taken(f"{used} measured with this calibration. Remove what was measured first.")
+
+
+def _require_true(study: Study, place: Place, fields: dict[str, Any]) -> None:
+    """That the values follow from the points and the image. Nothing is asked of an image whose
+    document is not at hand."""
+    calibration = _calibration(study, place, fields["calibration_id"])
+    uid = place["sop_instance_uid"]
+    document = documents.get_many(study.site_id, [uid]).get(uid)
+    if document is None:
+        return
+    frame, tool = place["frame"], fields["tool"]
+    if tool == kinds.CALIBRATION and not scale.may_calibrate(document, frame):
+        raise BadAnnotation("This image has its own spacing.")
+    found = scale.scale_of(document, frame, fields["points"], calibration)
+    wanted = measuring.expected(tool, fields["points"], found)
+    if found.refused and tool not in measuring.WITHOUT_SCALE:
+        raise BadAnnotation("This crosses regions of the picture that are measured differently.")
+    if not measuring.fits(fields["values"], wanted):
+        raise BadAnnotation("The values are not those of these points on this image.")
+    in_mm = any(unit in {"mm", "mm2"} for _, unit in wanted.values())
+    fields["at_detector"] = in_mm and found.at_detector
+
+
+def _calibration(
+    study: Study, place: Place, calibration_id: UUID | None
+) -> tuple[list[list[float]], float] | None:
+    """The line and the length of a calibration of this image."""
+    if calibration_id is None:
+        return None
+    row = Measurement.objects.filter(
+        pk=calibration_id,
+        study=study,
+        sop_instance_uid=place["sop_instance_uid"],
+        tool=kinds.CALIBRATION,
+        removed_at=None,
+    ).first()
+    if row is None:
+        raise BadAnnotation("This image has no such calibration.")
+    return row.points, float(row.values[0]["value"])
 
 
 def _note(

@@ -58,6 +58,18 @@ class MeasurementBody(PlaceOnImage):
         max_length=120, allow_blank=True, default=""
     )
     at_detector = serializers.BooleanField(default=False)
+    calibration = serializers.UUIDField(
+        allow_null=True,
+        default=None,
+        source="calibration_id",
+        help_text="The measurement of this image, of the tool calibration, that the scale is from.",
+    )
+
+
+class MeasurementSave(MeasurementBody):
+    """`restore` brings back a measurement that was removed."""
+
+    restore = serializers.BooleanField(default=False)
 
 
 class KeyImageBody(PlaceOnImage):
@@ -85,7 +97,7 @@ class Kept(serializers.Serializer[Any]):
 
 
 class KeptMeasurement(MeasurementBody, Kept):
-    pass
+    calibrated_by = serializers.CharField()
 
 
 class KeptKeyImage(KeyImageBody, Kept):
@@ -139,16 +151,19 @@ class OnImageView(APIView):
     parser_classes = (JSONParser,)
     model: ClassVar[type[Any]]
     body: ClassVar[type[Any]]
+    saves: ClassVar[type[Any]]
     plural: ClassVar[str]
+    joined: ClassVar[tuple[str, ...]] = ("author",)
 
     def answer(self, rows: list[Any]) -> list[dict[str, Any]]:
         """The rows as they are sent."""
         places = numbers(rows)
-        own = tuple(self.body(partial=True).fields)
+        own = [(name, field.source) for name, field in self.body(partial=True).fields.items()]
         return [
             {
                 "id": str(row.pk),
-                **{name: getattr(row, name) for name in own},
+                **{name: getattr(row, source) for name, source in own},
+                **self.more(row),
                 "author": {"id": row.author_id, "name": str(row.author)},
                 "created_at": row.created_at,
                 "changed_at": row.changed_at,
@@ -159,6 +174,10 @@ class OnImageView(APIView):
             }
             for row in rows
         ]
+
+    def more(self, row: Any) -> dict[str, Any]:
+        """What else is sent of a row."""
+        return {}
 
     def listed(self, request: Request, pk: int) -> Response:
         who = asking(request)
@@ -171,15 +190,17 @@ class OnImageView(APIView):
             raise exceptions.PermissionDenied("This is for those who work at the site.")
         record_read("study.annotations", actor=request.user, study=study, **origin(request))
         rows = self.model.objects.visible_to(who).filter(study=study, removed_at=None)
-        return Response({self.plural: self.answer(list(rows.select_related("author")))})
+        return Response({self.plural: self.answer(list(rows.select_related(*self.joined)))})
 
     def kept(self, request: Request, pk: int, annotation: UUID, save: Any) -> Response:
         who = asking(request)
         if not isinstance(request.data, Mapping):
             raise exceptions.ParseError("The body is no JSON object.")
-        asked = self.body(data=request.data)
+        asked = self.saves(data=request.data)
         asked.is_valid(raise_exception=True)
         fields = dict(asked.validated_data)
+        if "calibration_id" in fields:
+            fields["calibration"] = fields.pop("calibration_id")
         place = cast(
             "services.Place",
             {name: fields.pop(name) for name in services.Place.__annotations__},
@@ -215,10 +236,18 @@ def problem(error: AnnotationError) -> exceptions.APIException:
     return exceptions.ParseError(error.words)
 
 
-class MeasurementListView(OnImageView):
+class MeasurementsOnImage(OnImageView):
+    model, body, plural = Measurement, MeasurementBody, "measurements"
+    saves = MeasurementSave
+    joined = ("author", "calibration__author")
+
+    def more(self, row: Any) -> dict[str, Any]:
+        return {"calibrated_by": row.calibrated_by}
+
+
+class MeasurementListView(MeasurementsOnImage):
     """`GET /api/studies/<id>/measurements/`: what was measured and not removed, oldest first."""
 
-    model, body, plural = Measurement, MeasurementBody, "measurements"
     http_method_names = ("get", "options")
 
     @extend_schema(operation_id="measurements", responses={200: Measurements, **COMMON})
@@ -226,15 +255,14 @@ class MeasurementListView(OnImageView):
         return self.listed(request, pk)
 
 
-class MeasurementView(OnImageView):
+class MeasurementView(MeasurementsOnImage):
     """`PUT`, `DELETE /api/studies/<id>/measurements/<uuid>/`: the browser makes the id."""
 
-    model, body, plural = Measurement, MeasurementBody, "measurements"
     http_method_names = ("put", "delete", "options")
 
     @extend_schema(
         operation_id="measurement_save",
-        request=MeasurementBody,
+        request=MeasurementSave,
         responses={200: KeptMeasurement, 201: KeptMeasurement, **WRONG, **COMMON},
     )
     def put(self, request: Request, pk: int, annotation: UUID) -> Response:
@@ -243,6 +271,37 @@ class MeasurementView(OnImageView):
     @extend_schema(operation_id="measurement_remove", request=None, responses={204: None, **COMMON})
     def delete(self, request: Request, pk: int, annotation: UUID) -> Response:
         return self.removed(request, pk, annotation)
+
+
+class StoredObjects(serializers.Serializer[Any]):
+    objects = serializers.ListField(
+        child=serializers.ChoiceField(choices=("measurements", "key-images"))
+    )
+
+
+class StoreMarksView(APIView):
+    """`POST /api/studies/<id>/annotations/store/`: as DICOM objects into the study."""
+
+    permission_classes = (IsMember,)
+    http_method_names = ("post", "options")
+
+    @extend_schema(
+        operation_id="annotations_store",
+        request=None,
+        responses={200: StoredObjects, 400: BAD_REQUEST, **COMMON},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        # Brings highdicom, which no other request of this process needs.
+        from studies.annotations import storing
+
+        who, user = asking(request), cast("User", request.user)
+        try:
+            kept = storing.store_into_study(pk, user, principal=who, **origin(request))
+        except Study.DoesNotExist:
+            raise exceptions.NotFound from None
+        except AnnotationError as error:
+            raise problem(error) from error
+        return Response({"objects": kept})
 
 
 class KeyImageListView(OnImageView):
@@ -260,6 +319,7 @@ class KeyImageView(OnImageView):
     """`PUT`, `DELETE /api/studies/<id>/key-images/<uuid>/`."""
 
     model, body, plural = KeyImage, KeyImageBody, "key_images"
+    saves = KeyImageBody
     http_method_names = ("put", "delete", "options")
 
     @extend_schema(

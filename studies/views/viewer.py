@@ -97,6 +97,7 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
         "priorURL": f"{reverse('worklist')}studies/{study.pk}/prior/",
         "protocolsURL": reverse("api-hanging-protocols"),
         "site": study.site_id,
+        "user": who.user_id,
         "isReading": study.reader_id == who.user_id and study.reading_state in BEING_READ,
         "priors": [
             {"id": prior.pk, "date": prior.study_date, "modalities": prior.modality_list}

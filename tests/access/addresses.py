@@ -103,7 +103,12 @@ IMAGE = {"series_instance_uid": "1.2.3", "sop_instance_uid": "1.2.3.1", "frame":
 # Bodies of what says 400 before it looks who asks, so that the answer is about the person.
 BODIES: dict[str, Callable[[Values], Any]] = {
     "PUT api/studies/<int:pk>/measurements/<uuid:annotation>/": lambda v: (
-        IMAGE | {"tool": "Length", "points": [[0, 0], [1, 1]], "values": []}
+        IMAGE
+        | {
+            "tool": "length",
+            "points": [[0, 0], [3, 4]],
+            "values": [{"name": "length", "value": 5, "unit": "px"}],
+        }
     ),
     "PUT api/studies/<int:pk>/key-images/<uuid:annotation>/": lambda v: (
         IMAGE | {"caption": "Here."}

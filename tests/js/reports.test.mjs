@@ -11,7 +11,7 @@ import { keyImageText, measurementText, valueText } from "../../static/src/repor
 import { actionOf } from "../../static/src/reports/shortcuts.js";
 import { localRecogniser } from "../../static/src/reports/speech.js";
 import { withNormal, withTemplate } from "../../static/src/reports/starting.js";
-import { distanceTo, isAtDetector, lengthOf, rescaled } from "../../static/src/viewer/length.js";
+import { distanceTo, isAtDetector, rescaled } from "../../static/src/viewer/length.js";
 
 /** An autosave whose server and clock are the test's. */
 function bench(answers = []) {
@@ -278,16 +278,6 @@ test("measurements in words", () => {
     keyImageText({ ...length, frame: 7, frames: 9 }, 2),
     "key image 2, series 3 image 42 frame 7",
   );
-});
-
-test("lengths in millimetres, of pixels that are no squares", () => {
-  const spacing = { row: 2, column: 0.5, source: "patient" };
-  assert.deepEqual(lengthOf([[0, 0], [6, 2]], spacing), { value: 5, unit: "mm" }); // prettier-ignore
-  assert.deepEqual(lengthOf([[0, 0], [3, 4]], { row: 2, column: 1, source: "ratio" }), {
-    value: 5,
-    unit: "px",
-  }); // prettier-ignore
-  assert.deepEqual(lengthOf([[0, 0], [3, 4]], { row: 1, column: 1, source: "none" }).unit, "px"); // prettier-ignore
 });
 
 test("what is measured at the detector is said so", () => {

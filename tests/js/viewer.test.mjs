@@ -220,7 +220,9 @@ test("every key of the help does what its row says, and stands there once", () =
   Object.assign(pressed, { Del: "Delete", Space: " ", Esc: "Escape" });
   const rows = shortcuts.flatMap(({ keys }) => Object.entries(keys));
   for (const [name, action] of rows) {
-    assert.equal(actionOf({ key: pressed[name] ?? name, target: null }), action, name);
+    const [key, ...held] = name === "+" ? [name] : name.split("+").reverse();
+    const event = { key: pressed[key] ?? key, ctrlKey: held.includes("Ctrl"), target: null };
+    assert.equal(actionOf({ ...event, shiftKey: held.includes("Shift") }), action, name);
   }
   assert.equal(new Set(rows.map(([name]) => name)).size, rows.length);
 });
@@ -232,6 +234,11 @@ test("keys are left to fields, dialogs, the browser and focused buttons", () => 
   assert.equal(press("w"), "mode:window");
   assert.equal(press("ArrowDown"), "next");
   assert.equal(press("r", undefined, { ctrlKey: true }), undefined);
+  assert.equal(press("Z", undefined, { metaKey: true, shiftKey: true }), "redo");
+  assert.equal(
+    press("Enter", (selector) => (selector.includes("option") ? {} : null)),
+    undefined,
+  );
   assert.equal(
     press("r", (selector) => (selector.startsWith("input") ? {} : null)),
     undefined,

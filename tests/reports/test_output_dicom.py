@@ -199,7 +199,7 @@ def test_measurements(signed: ReportVersion, stored: Stored, tmp_path: Path) -> 
     assert "Imaging Measurement Report" in text
     assert '"12.34" (mm,UCUM,"mm")' in text
     assert "Nodule, right upper lobe" in text
-    assert "1/2,9/12" in text, "where on the image it was measured"
+    assert "1.5/2.5,9.5/12.5" in text, "where on the image it was measured"
 
 
 def test_points_that_moved_since_are_not_in_it(signed: ReportVersion, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -11,6 +12,9 @@ from django.test import Client
 from pacs.accounts.models import Role
 from pacs.audit.models import AuditEvent
 from pacs.events.models import SiteEvent
+from studies import documents
+from studies.annotations import kinds
+from studies.documents import Document
 from studies.models import Instance, KeyImage, Measurement, Series, StudyGrant
 from tests.conftest import person
 
@@ -151,13 +155,21 @@ def test_an_id_of_another_study_changes_nothing(
         {"frame": 0},
         {"points": []},
         {"points": [[1]]},
-        {"points": [[1, 2]] * 65},
+        {"points": [[1, 2]] * 257},
         {"points": [[1e9, 2], [3, 4]]},
         {"points": "x"},
         {"values": [{"name": "length", "value": 1, "unit": "furlong"}]},
         {"values": [{"name": "<b>", "value": 1, "unit": "mm"}]},
         {"values": [{"name": "length", "value": None, "unit": "mm"}]},
         {"values": [{"name": "length", "value": 1, "unit": "mm"}] * 9},
+        {"values": []},
+        {"values": [{"name": "area", "value": 1, "unit": "mm2"}]},
+        {"values": [{"name": "length", "value": 1, "unit": "mm2"}]},
+        {"points": [[1, 2], [3, 4], [5, 6]]},
+        {"tool": "angle"},
+        {"tool": "text", "points": [[1, 2]], "values": [], "label": " "},
+        {"calibration": str(uuid.uuid4())},
+        {"tool": "calibration", "values": [{"name": "length", "value": 0, "unit": "mm"}]},
         {"tool": "<script>"},
         {"label": "x" * 121},
     ],
@@ -199,3 +211,147 @@ def test_a_body_that_is_none(logged_in: Any, radiologist: Any, study: Any, image
     for text in ("[]", "null", "{", '"x"'):
         answer = client.put(path(study, "measurements", uuid.uuid4()), text, JSON)
         assert answer.status_code == 400
+
+
+REGION = [
+    {"name": name, "value": value, "unit": unit}
+    for name, value, unit in [
+        ("area", 50, "mm2"),
+        ("mean", 40.5, "HU"),
+        ("sd", 3, "HU"),
+        ("min", -5, "HU"),
+        ("max", 80, "HU"),
+    ]
+]
+EACH_TOOL = {
+    "length": ([[0, 0], [3, 4]], [{"name": "length", "value": 5, "unit": "px"}]),
+    "bidirectional": (
+        [[0, 0], [6, 8], [6, 1], [0, 9]],
+        [
+            {"name": "long_axis", "value": 10, "unit": "px"},
+            {"name": "short_axis", "value": 10, "unit": "px"},
+        ],
+    ),
+    "angle": ([[0, 4], [0, 0], [3, 0]], [{"name": "angle", "value": 90, "unit": "deg"}]),
+    "cobb": ([[0, 0], [1, 0], [2, 2], [3, 3]], [{"name": "angle", "value": 45, "unit": "deg"}]),
+    "ellipse": ([[0, 0], [9, 9]], REGION),
+    "rectangle": ([[0, 0], [9, 9]], [{"name": "area", "value": 81, "unit": "px2"}]),
+    "freehand": ([[0, 0], [9, 0], [9, 9]] * 80, REGION),
+    "probe": ([[2, 2]], [{"name": "value", "value": -12, "unit": "HU"}]),
+    "arrow": ([[0, 0], [9, 9]], []),
+    "text": ([[0, 0]], []),
+    "calibration": ([[0, 0], [9, 0]], [{"name": "length", "value": 25.4, "unit": "mm"}]),
+}
+
+
+@pytest.mark.parametrize("tool", EACH_TOOL)
+def test_each_tool_is_kept(
+    logged_in: Any, radiologist: Any, study: Any, image: Instance, tool: str
+) -> None:
+    points, values = EACH_TOOL[tool]
+    content = body(tool=tool, points=points, values=values, label="Here")
+    client, key = logged_in(radiologist), uuid.uuid4()
+    answer = put(client, study, "measurements", key, content)
+    assert answer.status_code == 201, answer.content
+    (row,) = client.get(path(study, "measurements")).json()["measurements"]
+    assert (row["tool"], row["points"], row["label"]) == (tool, points, "Here")
+    assert [one["name"] for one in row["values"]] == [one["name"] for one in values]
+    assert set(EACH_TOOL) == set(kinds.KINDS)
+
+
+def document_of(study: Any, **elements: Any) -> None:
+    """What the archive knows of the image."""
+    body = {tag: {"vr": "DS", "Value": value} for tag, value in elements.items()}
+    documents.replace_many(
+        [
+            Document(
+                site_id=study.site_id,
+                sop_instance_uid="1.2.3.4.5",
+                study_instance_uid=study.study_instance_uid,
+                series_instance_uid="1.2.3.4",
+                instance_number=42,
+                body=json.dumps(body),
+            )
+        ]
+    )
+
+
+def test_values_must_follow_from_the_points(
+    logged_in: Any, radiologist: Any, study: Any, image: Instance
+) -> None:
+    document_of(study, **{"00280030": [2, 2]})
+    client = logged_in(radiologist)
+
+    def said(value: float, unit: str = "mm", **more: Any) -> Any:
+        values = [{"name": "length", "value": value, "unit": unit}]
+        return put(
+            client, study, "measurements", uuid.uuid4(), body(values=values, **more)
+        ).status_code
+
+    assert said(10) == 201
+    assert said(10.004) == 201
+    assert said(12.3) == 400
+    assert said(5, "px") == 400
+    # Nobody's word makes it the detector's, and no calibration is kept where there is a spacing.
+    key = uuid.uuid4()
+    values = [{"name": "length", "value": 10, "unit": "mm"}]
+    content = body(values=values, at_detector=True)
+    assert put(client, study, "measurements", key, content).json()["at_detector"] is False
+    assert said(25, tool="calibration") == 400
+
+
+def test_calibrated_by_a_reader(
+    logged_in: Any, radiologist: Any, site: Any, study: Any, image: Instance
+) -> None:
+    document_of(study, **{"00080060": ["OT"]})
+    client, ball, key = logged_in(radiologist), uuid.uuid4(), uuid.uuid4()
+    known = {"tool": "calibration", "points": [[0, 0], [100, 0]]}
+    values = [{"name": "length", "value": 25, "unit": "mm"}]
+    assert put(client, study, "measurements", ball, body(values=values, **known)).status_code == 201
+    content = body(
+        points=[[0, 0], [30, 40]],
+        values=[{"name": "length", "value": 12.5, "unit": "mm"}],
+        calibration=str(ball),
+    )
+    other = logged_in(person("colleague", site, Role.RADIOLOGIST))
+    kept = put(other, study, "measurements", key, content)
+    assert kept.status_code == 201, kept.content
+    assert kept.json()["calibrated_by"] == "radiologist"
+    assert kept.json()["calibration"] == str(ball)
+    # As long as something is measured with it, it stays as it is.
+    assert client.delete(path(study, "measurements", ball)).status_code == 409
+    longer = [{"name": "length", "value": 50, "unit": "mm"}]
+    assert put(client, study, "measurements", ball, body(values=longer, **known)).status_code == 409
+    assert client.delete(path(study, "measurements", key)).status_code == 204
+    assert client.delete(path(study, "measurements", ball)).status_code == 204
+    assert put(other, study, "measurements", uuid.uuid4(), content).status_code == 400
+
+
+def test_what_was_removed_is_brought_back_as_it_was(
+    logged_in: Any, radiologist: Any, site: Any, study: Any, image: Instance
+) -> None:
+    client, key = logged_in(radiologist), uuid.uuid4()
+    colleague = logged_in(person("colleague", site, Role.RADIOLOGIST))
+    put(client, study, "measurements", key, body())
+    colleague.delete(path(study, "measurements", key))
+    moved = body(points=[[0, 0], [9, 9]], restore=True)
+    assert put(colleague, study, "measurements", key, moved).status_code == 409
+    again = put(colleague, study, "measurements", key, body(restore=True))
+    assert again.status_code == 200
+    assert again.json()["author"]["name"] == "radiologist"
+    assert put(colleague, study, "measurements", key, body(restore=True)).status_code == 200
+    client.delete(path(study, "measurements", key))
+    assert put(client, study, "measurements", key, moved).status_code == 200
+    # Undone before it was saved, and done again: made, once.
+    fresh = uuid.uuid4()
+    assert put(client, study, "measurements", fresh, body(restore=True)).status_code == 201
+    kept = AuditEvent.objects.filter(study_id=study.pk, action__startswith="measurement")
+    assert list(kept.values_list("action", flat=True)) == [
+        "measurement.saved",
+        "measurement.removed",
+        "measurement.restored",
+        "measurement.removed",
+        "measurement.restored",
+        "measurement.changed",
+        "measurement.saved",
+    ]

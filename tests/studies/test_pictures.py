@@ -87,10 +87,12 @@ def test_the_length_lies_where_it_was_measured(key_image: KeyImage) -> None:
     measure(key_image)
     shown = pixels_of(pictures.picture(key_image))
     changed = np.argwhere(plain != shown)
-    line = shown[12 * 48, 12 * 8 : 12 * 24]
+    # From the middle of one pixel to the middle of another.
+    row, first, last = 12 * 48 + 6, 12 * 8 + 6, 12 * 24 + 6
+    line = shown[row, first:last]
     assert line.min() == 255, "a line from end to end"
-    assert shown[12 * 48, 12 * 27 :].max() > 0
-    assert changed[:, 1].min() >= 12 * 8 - 4
+    assert shown[row, 12 * 27 :].max() > 0
+    assert changed[:, 1].min() >= first - 4
     words = shown[12 * 44 : 12 * 52, 12 * 25 : 12 * 36]
     assert (words == 255).sum() > 100, "the value is beside the line"
 
@@ -112,7 +114,7 @@ def test_the_words_of_a_measurement(key_image: KeyImage) -> None:
 def test_a_label_without_a_font_costs_the_words_and_not_the_line(key_image: KeyImage) -> None:
     measure(key_image, label="\U000f1234")
     shown = pixels_of(pictures.picture(key_image))
-    assert shown[12 * 48, 12 * 8 : 12 * 24].min() == 255
+    assert shown[12 * 48 + 6, 12 * 8 + 6 : 12 * 24 + 6].min() == 255
 
 
 def test_pixels_that_are_not_square(site: Any, radiologist: Any) -> None:
@@ -182,3 +184,28 @@ def test_a_broken_frame(site: Any, radiologist: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(pictures.renderings, "make", slow)
     with pytest.raises(pictures.PictureBusy):
         pictures.picture(key_image)
+
+
+def test_every_tool_is_drawn_where_it_lies(key_image: KeyImage) -> None:
+    """Points of each tool's lines are bright, in the middle of their pixels."""
+    plain = pixels_of(pictures.picture(key_image))
+
+    def changed(**fields: Any) -> Any:
+        made = measure(key_image, values=[], **fields)
+        shown = pixels_of(pictures.picture(key_image))
+        made.delete()
+        return {tuple(place) for place in np.argwhere((plain != shown) & (shown == 255))}
+
+    def at(column: float, row: float) -> tuple[int, int]:
+        return round(12 * (row + 0.5)), round(12 * (column + 0.5))
+
+    box = [[4, 40], [20, 56]]
+    assert {at(4, 48), at(20, 48), at(12, 40), at(12, 56)} <= changed(tool="ellipse", points=box)
+    rectangle = changed(tool="rectangle", points=box)
+    assert {at(6, 40), at(6, 56), at(4, 50)} <= rectangle
+    assert at(12, 48) not in rectangle
+    cross = [[4, 48], [20, 48], [12, 44], [12, 52]]
+    assert {at(8, 48), at(12, 46)} <= changed(tool="bidirectional", points=cross)
+    assert at(12, 46) in changed(tool="freehand", points=[[4, 46], [20, 46], [12, 56]])
+    assert at(10, 50) in changed(tool="probe", points=[[10, 50]])
+    assert at(10, 50) in changed(tool="arrow", points=[[4, 50], [20, 50]])

@@ -3,16 +3,25 @@ import { ask, wordsOf } from "./api.js";
 
 const AGAIN = 5000;
 const PATHS = { measurement: "measurements", keyImage: "key-images" };
+const UNANSWERED = ["offline", "session", "error"];
 
-/** @param {number} studyId */
-export function createAnnotations(studyId) {
+/**
+ * @param {number} studyId
+ * @param {object} [options]
+ * @param {number} [options.me] who looks, as authors are numbered
+ */
+export function createAnnotations(studyId, { me } = {}) {
   const listeners = new Set();
   const keepers = new Set();
   const kept = { measurement: new Map(), keyImage: new Map() };
-  /** Saves and removals that have not been answered, by id. */
+  /** Saves and removals that have not been answered, by id: the last thing that was asked for. */
   const pending = new Map();
+  /** Ids of which a request is under way. */
+  const asking = new Set();
   let timer;
   let words = "";
+  let trouble = "";
+  let visible = true;
 
   const path = (kind, id = "") => `/api/studies/${studyId}/${PATHS[kind]}/${id ? `${id}/` : ""}`;
 
@@ -23,32 +32,53 @@ export function createAnnotations(studyId) {
   function soon() {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      for (const job of [...pending.values()]) job();
+      for (const id of [...pending.keys()]) run(id);
     }, AGAIN);
   }
 
-  /** Asks until there is an answer; what is asked later for the same id replaces it. */
-  async function insist(id, method, where, body, done) {
-    const job = () => insist(id, method, where, body, done);
-    job.removes = method === "DELETE";
-    pending.set(id, job);
-    const answer = await ask(method, where, body);
-    if (pending.get(id) !== job) return undefined;
-    if (["offline", "session", "error"].includes(answer.kind)) {
+  /**
+   * Asks until there is an answer; what is asked later for the same id replaces it, and waits for the
+   * request that is under way: the server never sees the two in another order.
+   */
+  function insist(id, method, where, body, done) {
+    pending.get(id)?.settle(undefined);
+    return new Promise((settle) => {
+      pending.set(id, { removes: method === "DELETE", method, where, body, done, settle });
+      run(id);
+    });
+  }
+
+  async function run(id) {
+    const job = pending.get(id);
+    if (!job || asking.has(id)) return;
+    // The server must know a calibration before what was measured with it.
+    if (pending.has(job.body?.calibration)) return;
+    asking.add(id);
+    const answer = await ask(job.method, job.where, job.body);
+    asking.delete(id);
+    if (pending.get(id) !== job) {
+      run(id);
+      return;
+    }
+    if (UNANSWERED.includes(answer.kind)) {
+      trouble = answer.kind;
       words =
         answer.kind === "session"
           ? "Not saved: the session is over. It is saved after the next login."
           : "Not saved yet: the portal cannot be reached. It is tried again.";
       soon();
       tell();
-      return answer;
+      job.settle(answer);
+      return;
     }
     pending.delete(id);
+    trouble = "";
     words = answer.kind === "ok" ? "" : wordsOf(answer.data, "It could not be saved.");
-    done(answer);
+    job.done(answer);
     tell();
     if (answer.kind === "ok") for (const keeper of keepers) keeper();
-    return answer;
+    job.settle(answer);
+    for (const [other, { body }] of pending) if (body?.calibration === id) run(other);
   }
 
   async function load() {
@@ -91,7 +121,22 @@ export function createAnnotations(studyId) {
     get words() {
       return words;
     },
+    /** Why something is not saved yet: "offline", "session", "error"; "" otherwise. */
+    get trouble() {
+      return trouble;
+    },
+    /** Whether measurements are drawn on the images. */
+    get visible() {
+      return visible;
+    },
+    setVisible(now) {
+      visible = now;
+      tell();
+    },
     isPending: (id) => pending.has(id),
+    hasPending: () => pending.size > 0,
+    /** Whether the one who looks may change it: its author, and nobody else. */
+    isMine: ({ author }) => !author || me === undefined || author.id === me,
     measurements: () => [...kept.measurement.values()],
     keyImages: () => [...kept.keyImage.values()],
     /** Calls `listener(store)` whenever something is there or gone. */

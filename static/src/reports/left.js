@@ -1,6 +1,6 @@
 /** What was left on the images, as a list: put into the text, shown, removed. */
 import { make, write } from "../viewer/dom.js";
-import { keyImageText, leftBy, measurementText, placeText, valueText } from "./placing.js";
+import { keyImageText, leftBy, measurementText, placeText, titleText } from "./placing.js";
 
 /**
  * @param {object} on
@@ -40,11 +40,11 @@ export function createLeft({ root, list, trouble }, store, on) {
   }
 
   function measurementRow(entry) {
-    const what = `measurement ${valueText(entry)}`;
+    const what = `measurement ${titleText(entry)}`;
     return make(
       "li",
       { className: "left-row", data: { annotation: entry.id } },
-      make("span", { className: "left-what numbers", text: valueText(entry) }),
+      make("span", { className: "left-what numbers", text: titleText(entry) }),
       facts(entry),
       actions(
         entry,

@@ -12,7 +12,7 @@ import { resolveConflict } from "./conflict.js";
 import { createForm } from "./form.js";
 import { createLeft, insertKeyImage, insertMeasurement } from "./left.js";
 import { createNotices } from "./notices.js";
-import { keyImageText, leftBy, placeText, valueText } from "./placing.js";
+import { keyImageText, leftBy, placeText, titleText } from "./placing.js";
 import { actionOf } from "./shortcuts.js";
 import { localRecogniser } from "./speech.js";
 import { listed, withNormal, withTemplate } from "./starting.js";
@@ -528,7 +528,7 @@ export function createPanel({ role, annotations, show, toImages, toPriors }) {
       title: "Insert a measurement",
       empty: "Nothing has been measured. L on the images measures a length.",
       items: [...store.measurements()].reverse().map((each) => ({
-        label: valueText(each),
+        label: titleText(each),
         detail: [placeText(each), each.author && leftBy(each)].filter(Boolean).join(" · "),
         value: each,
       })),

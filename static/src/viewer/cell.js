@@ -328,7 +328,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     },
     setMode(next) {
       mode = next;
-      marking.setMeasuring(next === "length");
+      marking.setMeasuring(next);
       stack?.setMode(next);
     },
     moveTo(where) {

@@ -18,11 +18,43 @@ export const shortcuts = [
     does: "Left button: window, scroll, zoom, pan",
   },
   { keys: {}, mouse: "Right button, middle button", does: "Zoom, pan" },
-  { keys: { L: "mode:length" }, does: "Left button: measure lengths" },
-  { keys: { Del: "remove", Backspace: "remove" }, does: "Remove the length that is selected" },
+  {
+    keys: { L: "mode:length", 1: "mode:length", 2: "mode:bidirectional" },
+    does: "Measure: length; two diameters (drag the long one)",
+  },
+  {
+    keys: { 3: "mode:angle", 4: "mode:cobb" },
+    does: "Measure: angle (drag, then click), Cobb angle (drag two lines)",
+  },
+  {
+    keys: { 5: "mode:ellipse", 6: "mode:rectangle", 7: "mode:freehand" },
+    does: "Region: ellipse, rectangle, freehand",
+  },
+  { keys: { 8: "mode:probe" }, does: "Pixel value" },
+  { keys: { 9: "mode:arrow", 0: "mode:text" }, does: "Text, arrow" },
+  {
+    keys: { Del: "remove", Backspace: "remove" },
+    does: "Remove the measurement that is selected",
+  },
+  { keys: { Enter: "name" }, does: "Name the measurement that is selected" },
+  {
+    keys: { "Ctrl+Z": "undo", "Ctrl+Shift+Z": "redo" },
+    does: "Undo, redo measuring and removing",
+  },
   { keys: { K: "capture" }, does: "Keep this image as key image" },
   { keys: { E: "report" }, does: "Open the report, or go to it" },
   { keys: { I: "invert" }, does: "Invert grey values" },
+  { keys: { F1: "preset:0" }, does: "Window as the file says" },
+  {
+    keys: Object.fromEntries(
+      Array.from({ length: 9 }, (_, at) => [`F${at + 2}`, `preset:${at + 1}`]),
+    ),
+    does: "Windows of the modality: the menu names them",
+  },
+  { keys: { H: "mirror-across", V: "mirror-down" }, does: "Flip left and right, top and bottom" },
+  { keys: { ",": "turn-left", ".": "turn-right" }, does: "Turn left, right" },
+  { keys: { "=": "one-to-one" }, does: "One pixel of the image on one of the screen" },
+  { keys: { "+": "magnifier" }, does: "Magnifier" },
   { keys: { Space: "cine" }, does: "Play, stop" },
   {
     keys: { G: "layout" },
@@ -47,7 +79,10 @@ export const shortcuts = [
   { keys: { F: "full-screen" }, does: "Full screen, and back" },
   { keys: { Q: "second-window" }, does: "This study in a second window that follows" },
   { keys: {}, mouse: "Two fingers", does: "Pinch: zoom; up and down: previous, next image" },
-  { keys: { R: "reset", Esc: "reset" }, does: "Reset window, zoom and place" },
+  {
+    keys: { R: "reset", Esc: "escape" },
+    does: "Reset window, zoom and place; Esc gives up a drawing first",
+  },
   { keys: { "?": "keys" }, does: "This help" },
 ];
 
@@ -76,7 +111,7 @@ const actions = new Map(
  * browser, or the button that has the focus are left alone.
  */
 export function actionOf(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return undefined;
+  if (event.altKey || event.isComposing) return undefined;
   const inField = event.target?.closest?.(
     "input, textarea, select, [contenteditable], dialog[open]",
   );
@@ -87,5 +122,7 @@ export function actionOf(event) {
   ) {
     return undefined;
   }
-  return actions.get(event.key.toLowerCase());
+  if (event.key === "Enter" && event.target?.closest?.("[role=option]")) return undefined;
+  const held = event.ctrlKey || event.metaKey ? `ctrl+${event.shiftKey ? "shift+" : ""}` : "";
+  return actions.get(held + event.key.toLowerCase());
 }

@@ -22,21 +22,6 @@ export function isAtDetector({ spacing, modality }, imager, calibration = "") {
   return near(imager[0], spacing.row) && near(imager[1], spacing.column);
 }
 
-/**
- * The distance of two points.
- *
- * @param {number[][]} points two
- * @param {{row: number, column: number, source: string}} spacing mm between rows, between columns, of the
- *   frame as stored
- * @returns {{value: number, unit: "mm" | "px"}}
- */
-export function lengthOf([[c1, r1], [c2, r2]], spacing) {
-  const known = spacing.source === "patient" || spacing.source === "detector";
-  const [row, column] = known ? [spacing.row, spacing.column] : [1, 1];
-  const value = Math.hypot((c2 - c1) * column, (r2 - r1) * row);
-  return { value: Math.round(value * 1e4) / 1e4, unit: known ? "mm" : "px" };
-}
-
 /** A point on a picture of another size: what the server drew against what is stored. */
 export function rescaled([column, row], from, to) {
   const scale = (value, was, is) => ((value + 0.5) * is) / was - 0.5;

@@ -85,10 +85,10 @@ export function imageLines({ index, count, frame }) {
 
 const shapes = { SIGMOID: "Sigmoid", TABLE: "VOI LUT" };
 
-export function windowLines({ range, shape, zoom, inverted, color }) {
+export function windowLines({ range, shape, zoom, perPixel, inverted, color }) {
   return lines(
     inverted ? "Inverted" : "",
-    `Zoom ${measure(zoom * 100, 0)} %`,
+    Math.abs(perPixel - 1) < 1e-3 ? "1:1" : `Zoom ${measure(zoom * 100, 0)} %`,
     range && !(color && range.lower === 0 && range.upper === 255)
       ? joined(shapes[shape], windowText(rangeWindow(range, shape)))
       : "",

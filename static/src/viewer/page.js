@@ -17,6 +17,12 @@ import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { watchOpening } from "./openings.js";
 import { createLayoutPicker } from "./layout-picker.js";
+import { createMagnifier } from "./magnifier.js";
+import { withHistory } from "./measure/history.js";
+import { watchKeeping } from "./measure/keeping.js";
+import { createMeasurementList } from "./measure/panel.js";
+import { storeMarks } from "./measure/storing.js";
+import { closePopup } from "./popups.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
 import { rendererReady } from "./renderer.js";
@@ -26,6 +32,7 @@ import { createPriorStudies, createStudy } from "./studies.js";
 import { createSync } from "./sync.js";
 import { watchTouch } from "./touch.js";
 import { windowRange } from "./voi.js";
+import { createToolbar } from "./toolbar.js";
 import { plural } from "./wording.js";
 
 const byId = (id) => document.getElementById(id);
@@ -34,7 +41,9 @@ const state = JSON.parse(byId("viewer-state").textContent);
 /** How long what the others fetch in the background waits for the pictures on the screen. */
 const patience = 5000;
 
-const annotations = createAnnotations(state.study.id);
+const annotations = withHistory(createAnnotations(state.study.id, { me: state.user }), (words) =>
+  reportSide.say(words),
+);
 const reportSide = createReportSide(isSecond() ? null : byId("report"), {
   annotations,
   show: showPlace,
@@ -44,7 +53,7 @@ const study = createStudy(state, { store: annotations });
 const priorStudies = createPriorStudies({
   urlOf: (id) => `${state.priorURL}${id}/`,
   patient: state.patient,
-  storeOf: createAnnotations,
+  storeOf: (id) => createAnnotations(id, { me: state.user }),
 });
 const rail = createRail(byId("series"), {
   onSelect: (uid) => open(uid),
@@ -57,6 +66,9 @@ const seen = new Map();
 let mode = "window";
 /** Which protocol, or which choice of the reader, fills the viewports: a later one overtakes. */
 let hanging = 0;
+/** A lens for each viewport, all on or all off. */
+const lenses = [];
+let magnifies = false;
 
 const grid = createGrid(byId("grid"), {
   makeCell,
@@ -84,7 +96,8 @@ const sync = createSync({
 const windows = joinWindows(study.id, { place: (plane) => sync.followOutside(plane) });
 
 const active = () => grid.active;
-const stack = () => active().stack;
+const stack = () => active()?.stack;
+const toolbar = createToolbar({ stack });
 
 function makeCell(own) {
   const element = own ?? byId("cell").content.firstElementChild.cloneNode(true);
@@ -114,6 +127,9 @@ function makeCell(own) {
     },
   });
   cell.setMode(mode);
+  const lens = createMagnifier(cell.element, () => cell.stack);
+  lenses.push(lens);
+  if (magnifies) lens.toggle();
   acceptDrops(element, (what) => drop(cell, what));
   watchTouch(cell.element, {
     begin() {
@@ -324,7 +340,14 @@ function setMode(name) {
   for (const button of document.querySelectorAll("[data-mode]")) {
     button.setAttribute("aria-pressed", String(button.dataset.mode === name));
   }
+  toolbar.show(name);
   for (const cell of grid.cells()) cell.setMode(name);
+}
+
+function magnify() {
+  magnifies = !magnifies;
+  for (const lens of lenses) lens.toggle();
+  toolbar.press("magnifier", magnifies);
 }
 
 async function fullScreen() {
@@ -338,6 +361,18 @@ async function fullScreen() {
 
 const perform = {
   reset: () => stack()?.reset(),
+  escape: () => active().marking.cancel() || stack()?.reset(),
+  undo: () => annotations.undo(),
+  redo: () => annotations.redo(),
+  name: () => active().marking.nameSelected(),
+  "store-marks": () => storeMarks(study.id, (words) => reportSide.say(words)),
+  "turn-left": () => stack()?.turning.turnLeft(),
+  "turn-right": () => stack()?.turning.turnRight(),
+  "mirror-across": () => stack()?.turning.mirrorAcross(),
+  "mirror-down": () => stack()?.turning.mirrorDown(),
+  "one-to-one": () => stack()?.turning.oneToOne(),
+  smooth: () => stack()?.turning.setSmooth(!stack().turning.isSmooth),
+  magnifier: magnify,
   invert: () => stack()?.invert(),
   cine: () => active().cine?.toggle(),
   next: () => move((at) => at + 1),
@@ -410,10 +445,15 @@ function act(action) {
   const [kind, what] = action.split(":");
   if (kind === "mode") setMode(what);
   else if (kind === "link") sync.toggle(what);
+  else if (kind === "preset") toolbar.preset(Number(what));
   else perform[action]?.();
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && closePopup()) {
+    event.preventDefault();
+    return;
+  }
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();
@@ -489,6 +529,17 @@ window.lightbox = {
       status: cell.facts.status,
     })),
 };
+
+createMeasurementList(byId("measurement-list"), {
+  store: annotations,
+  show: (entry) => showPlace(entry),
+  may: () => byId("report")?.dataset.annotates !== undefined,
+  say: (words) => reportSide.say(words),
+  removed: (id) => reportSide.measurementRemoved(id),
+  count: byId("measurement-count"),
+  visible: byId("measurements-visible"),
+});
+watchKeeping(byId("keeping"), annotations);
 
 const picker = createLayoutPicker(byId("layouts"), {
   current: () => grid.layout,

@@ -22,6 +22,7 @@ import {
 import { RequestError, kindOfStatus } from "./dicomweb.js";
 import { frameOf, initImages, pixelsOf, register } from "./images.js";
 import { createPrefetcher, createShare, fetchOrder } from "./prefetch.js";
+import { createTurning } from "./turning.js";
 import { nodesOf } from "./voi.js";
 
 const { Events, RequestType, ViewportType } = Enums;
@@ -120,6 +121,7 @@ export function createStack(element, on) {
     defaultOptions: { background: [0, 0, 0] },
   });
   const viewport = engine.getViewport(viewportId);
+  const turning = createTurning(viewport);
   const tools = ToolGroupManager.createToolGroup(viewportId);
   for (const name of Object.values(modes)) tools.addTool(name);
   tools.addViewport(viewportId, "lightbox");
@@ -167,6 +169,7 @@ export function createStack(element, on) {
       byReader: readerWindow,
       color: image.color === true,
       zoom: viewport.getZoom(),
+      perPixel: turning.perPixel(),
       camera: viewport.getCamera(),
     });
   }
@@ -206,6 +209,7 @@ export function createStack(element, on) {
   element.addEventListener(Events.STACK_NEW_IMAGE, ({ detail }) => {
     shownIndex = detail.imageIdIndex;
     applyDefaults(detail.image);
+    turning.apply();
     settle(shownIndex);
     report();
     aim();
@@ -359,7 +363,10 @@ export function createStack(element, on) {
       if (ids !== imageIds) return;
       if (previous) viewport.setProperties({ voiRange: previous });
       // The viewport carries zoom and place over to the next stack.
-      if (!keep) viewport.resetCamera();
+      if (!keep) {
+        turning.forget();
+        viewport.resetCamera();
+      }
       viewport.render();
       report();
     },
@@ -400,7 +407,9 @@ export function createStack(element, on) {
       if (!image) return;
       readerWindow = false;
       readerInvert = false;
+      turning.forget();
       viewport.resetCamera();
+      turning.setSmooth(true);
       applyDefaults(image);
       viewport.render();
       report();
@@ -452,7 +461,7 @@ export function createStack(element, on) {
     },
     /** Left and right changed about; the letters at the edges follow the camera. */
     mirror() {
-      viewport.flip({ flipHorizontal: true });
+      turning.mirrorAcross();
       report();
     },
     /** Moves the picture to the left or the right edge of the viewport. */
@@ -463,6 +472,24 @@ export function createStack(element, on) {
       const [x, y] = viewport.getPan();
       viewport.setPan([x + by, y]);
       viewport.render();
+    },
+
+    /** How the picture lies: turned, mirrored, pixel for pixel. */
+    turning,
+
+    /** What a lens draws: values as displayed, and how they become grey. */
+    look() {
+      const image = viewport.getCornerstoneImage();
+      if (!image || shownIndex < 0) return undefined;
+      return {
+        rows: image.rows,
+        columns: image.columns,
+        samples: image.numberOfComponents ?? 1,
+        values: image.voxelManager.getScalarData(),
+        range: viewport.getProperties().voiRange,
+        greys: image.curve.greys,
+        isInverted: (frameOf(image.imageId)?.photometric === "MONOCHROME1") !== readerInvert,
+      };
     },
 
     range: () => viewport.getProperties().voiRange,

@@ -1,4 +1,4 @@
-"""Measurements on the finished picture: a line with a tick at each end, and what it measures."""
+"""Measurements on the finished picture: their lines, and what they measure."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def draw(
     line = max(1, size // 9)
     taken: list[Box] = []
     outlines = [[placed(point) for point in mark.points] for mark in marks]
-    for outline in outlines:
-        _draw_line(pen, outline, line, size / 2, ink, edge)
+    for mark, outline in zip(marks, outlines, strict=True):
+        _draw_line(pen, outline, line, size / 2 if mark.has_ticks else 0, ink, edge)
     for mark, outline in zip(marks, outlines, strict=True):
         if mark.text and outline:
             _draw_words(pen, image.size, mark.text, outline, size, taken, ink, edge)
@@ -46,10 +46,11 @@ def _draw_line(
     edge: lettering.Colour,
 ) -> None:
     strokes = [outline] if len(outline) > 1 else []
-    for end, inner in (outline[:2], outline[:-3:-1]) if len(outline) > 1 else ():
+    for end, inner in (outline[:2], outline[:-3:-1]) if len(outline) > 1 and tick else ():
         strokes.append(_tick(end, inner, tick))
     if len(outline) == 1:
         x, y = outline[0]
+        tick = tick or line * 4
         strokes = [[(x - tick, y), (x + tick, y)], [(x, y - tick), (x, y + tick)]]
     for colour, width in ((edge, line + 2), (ink, line)):
         for stroke in strokes:

@@ -31,10 +31,12 @@ class Voi:
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A measurement to be drawn: a line through points, in columns and rows of the frame whose
-    origin is the outer corner of the first pixel (PS3.3 C.10.5.1.2), and words beside it."""
+    origin is the outer corner of the first pixel (PS3.3 C.10.5.1.2), and words beside it. A line
+    of one point is a cross; `has_ticks` puts a short stroke across each end."""
 
     points: tuple[tuple[float, float], ...]
     text: str = ""
+    has_ticks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Rendering:
         if self.window is not None:
             found["window"] = (self.window.centre, self.window.width, self.window.function)
         if self.marks:
-            found["marks"] = [(one.points, one.text) for one in self.marks]
+            found["marks"] = [(one.points, one.text, one.has_ticks) for one in self.marks]
         return found
 
     @classmethod
@@ -85,8 +87,8 @@ class Rendering:
             found["window"] = Voi(*found["window"])
         if found.get("marks"):
             found["marks"] = tuple(
-                Mark(tuple((point[0], point[1]) for point in points), text)
-                for points, text in found["marks"]
+                Mark(tuple((point[0], point[1]) for point in points), text, has_ticks)
+                for points, text, has_ticks in found["marks"]
             )
         return cls(**found)
 

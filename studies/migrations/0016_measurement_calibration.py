@@ -1,0 +1,21 @@
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("studies", "0014_orthanc_tls_ca"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="measurement",
+            name="calibration",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="measured_by_it",
+                to="studies.measurement",
+            ),
+        ),
+    ]
