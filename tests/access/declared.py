@@ -126,7 +126,7 @@ POST   api/orthanc/webhook/ | 401 401 401 401 401 401 401 401 | (refused)
 GET    api/studies/<int:pk>/measurements/ | 200 200 200 200 403 404 404 401 | study.annotations
 PUT    api/studies/<int:pk>/measurements/<uuid:annotation>/ | 200 403 403 403 403 404 404 401 | measurement.changed
 DELETE api/studies/<int:pk>/measurements/<uuid:annotation>/ | 204 403 403 403 403 404 404 401 | measurement.removed
-POST   api/studies/<int:pk>/annotations/store/ | 400 403 403 403 403 404 404 401 | (refused)
+POST   api/studies/<int:pk>/annotations/store/ | 200 403 403 403 403 404 404 401 | instances.received annotations.stored
 GET    api/studies/<int:pk>/key-images/ | 200 200 200 200 403 404 404 401 | study.annotations
 PUT    api/studies/<int:pk>/key-images/<uuid:annotation>/ | 200 403 403 403 403 404 404 401 | key_image.changed
 DELETE api/studies/<int:pk>/key-images/<uuid:annotation>/ | 204 403 403 403 403 404 404 401 | key_image.removed
