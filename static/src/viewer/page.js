@@ -298,6 +298,8 @@ async function hang(protocol) {
   });
   await Promise.race([Promise.allSettled(later), enough]);
   (await loader)();
+  // What is linked stands as it is when it is linked: nothing is before all pictures are there.
+  await Promise.allSettled(later);
   if (turn !== hanging) return;
   // What the rules leave out is for the reader to fill.
   for (const [at, wanted] of rules.cells.entries()) if (!wanted) grid.cells()[at].empty();

@@ -17,10 +17,13 @@ const sameRange = (a, b) =>
 export function createSync({ visible, active, say, onToggle, onMoved }) {
   const on = { scroll: false, window: false, view: false, lines: false };
   let anchors = new Map();
+  /** The series of each cell that was told where to be. */
+  const told = new WeakMap();
 
   const others = () => visible().filter((cell) => cell !== active() && cell.stack && cell.shown);
 
   function follow(cell, plane) {
+    told.set(cell, cell.uid);
     const found = linkedImage(plane, cell.planes(), anchors);
     if (found.why) {
       cell.setLink(`Not linked: ${found.why}`, true);
@@ -128,9 +131,12 @@ export function createSync({ visible, active, say, onToggle, onMoved }) {
         if (on.window && cell.shown.byReader) windows();
         if (on.view) views();
         if (on.lines) lines();
-      } else if (on.lines) {
-        drawLine(cell, active()?.plane());
+        return;
       }
+      const plane = active()?.plane();
+      // A series that has just come follows at once; later it is the reader who moves.
+      if (on.scroll && plane && told.get(cell) !== cell.uid) follow(cell, plane);
+      if (on.lines) drawLine(cell, plane);
     },
     /** Another window of the study shows this place. */
     followOutside(plane) {
