@@ -182,6 +182,7 @@ def test_viewports_by_key_mouse_and_drag(gerda: None, login: Callable[..., Page]
     shown = ready(page, 4)
     assert shown[3]["series"] == shown[0]["series"]
     assert shown[3]["active"]
+    cell(page, 4).click()
     page.keyboard.press("End")
     until(page, f"() => {CELLS}[3].index === 11")
     assert index(page, 1) == 0

@@ -194,6 +194,8 @@ async function openPrior(cell, id, { uid, like } = {}) {
 }
 
 function drop(cell, { study: id, uid }) {
+  // The keys are for the picture now, not for the rail that it came from.
+  document.activeElement?.blur?.();
   grid.activate(cell);
   if (id === study.id) open(uid);
   else openPrior(cell, id, { like: cell.series() });
