@@ -139,11 +139,10 @@ def _change(who: Principal, pk: int) -> HangingProtocol:
 
 def rename(who: Principal, user: Any, pk: int, name: str, **origin: Any) -> None:
     """Raises NotKept, HangingProtocol.DoesNotExist."""
-    name = _name(name)
     try:
         with transaction.atomic():
             protocol = _change(who, pk)
-            protocol.name = name
+            name = protocol.name = _name(name)
             protocol.save(update_fields=["name"])
             _audit("hanging_protocol.renamed", user, protocol, origin)
     except IntegrityError as error:
@@ -152,10 +151,9 @@ def rename(who: Principal, user: Any, pk: int, name: str, **origin: Any) -> None
 
 def rewrite(who: Principal, user: Any, pk: int, text: str, **origin: Any) -> None:
     """Other rules, as JSON text. Raises WrongRules, HangingProtocol.DoesNotExist."""
-    rules = hanging_rules.read(text)
     with transaction.atomic():
         protocol = _change(who, pk)
-        protocol.rules = rules
+        protocol.rules = hanging_rules.read(text)
         protocol.save(update_fields=["rules"])
         _audit("hanging_protocol.changed", user, protocol, origin)
 

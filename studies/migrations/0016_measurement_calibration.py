@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("studies", "0014_orthanc_tls_ca"),
+        ("studies", "0015_retention"),
     ]
 
     operations = [

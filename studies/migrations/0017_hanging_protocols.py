@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_reading"),
-        ("studies", "0014_orthanc_tls_ca"),
+        ("studies", "0016_measurement_calibration"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

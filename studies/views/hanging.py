@@ -30,7 +30,8 @@ from studies.views.worklist import signed_in
 
 def _lists(who: Principal, problem: dict[str, Any] | None = None) -> dict[str, Any]:
     """The context of `_hanging.html`: own protocols, those of sites, the built-in ones."""
-    own, shared = [], []
+    own: list[dict[str, Any]] = []
+    shared: list[dict[str, Any]] = []
     for protocol in services.visible_to(who):
         row = {
             "protocol": protocol,

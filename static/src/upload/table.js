@@ -18,7 +18,7 @@ function cell(role, text, className) {
 export function virtualTable(scroller, columns, stateOf) {
   const table = document.createElement("div");
   table.setAttribute("role", "table");
-  table.setAttribute("aria-labelledby", scroller.getAttribute("aria-labelledby"));
+  table.setAttribute("aria-label", scroller.getAttribute("aria-label"));
   table.setAttribute("aria-colcount", columns.length);
   const head = document.createElement("div");
   head.setAttribute("role", "row");

@@ -32,7 +32,9 @@ export function createGrid(container, { makeCell, onActive, onLayout }) {
   function add() {
     const cell = makeCell(cells.length ? undefined : container.firstElementChild);
     cells.push(cell);
-    cell.root.addEventListener("pointerdown", () => activate(cell), { capture: true });
+    for (const kind of ["pointerdown", "wheel"]) {
+      cell.root.addEventListener(kind, () => activate(cell), { capture: true, passive: true });
+    }
     cell.root.addEventListener("dblclick", (event) => {
       if (event.defaultPrevented || event.target.closest("button, a")) return;
       toggleMaximised();

@@ -216,6 +216,8 @@ async function openPrior(cell, id, { uid, like } = {}) {
 }
 
 function drop(cell, { study: id, uid }) {
+  // The keys are for the picture now, not for the rail that it came from.
+  document.activeElement?.blur?.();
   grid.activate(cell);
   if (id === study.id) open(uid);
   else openPrior(cell, id, { like: cell.series() });
@@ -320,6 +322,8 @@ async function hang(protocol) {
   });
   await Promise.race([Promise.allSettled(later), enough]);
   (await loader)();
+  // What is linked stands as it is when it is linked: nothing is before all pictures are there.
+  await Promise.allSettled(later);
   if (turn !== hanging) return;
   // What the rules leave out is for the reader to fill.
   for (const [at, wanted] of rules.cells.entries()) if (!wanted) grid.cells()[at].empty();

@@ -3,6 +3,8 @@ import { drawLine } from "./lines.js";
 import { anchorsOf, linkedImage, offsetOf, whyNotLinked } from "./linking.js";
 import { measure } from "./wording.js";
 
+const echoTime = 400;
+
 const sameRange = (a, b) =>
   Math.abs(a.lower - b.lower) < 1e-3 && Math.abs(a.upper - b.upper) < 1e-3;
 
@@ -17,20 +19,26 @@ const sameRange = (a, b) =>
 export function createSync({ visible, active, say, onToggle, onMoved }) {
   const on = { scroll: false, window: false, view: false, lines: false };
   let anchors = new Map();
+  /** What another window asked the active cell to show, and until when nothing is told back to it. */
+  const outside = { index: undefined, until: 0 };
+  /** The series of each cell that was told where to be. */
+  const told = new WeakMap();
 
   const others = () => visible().filter((cell) => cell !== active() && cell.stack && cell.shown);
 
   function follow(cell, plane) {
+    told.set(cell, cell.uid);
     const found = linkedImage(plane, cell.planes(), anchors);
     if (found.why) {
       cell.setLink(`Not linked: ${found.why}`, true);
-      return;
+      return undefined;
     }
     cell.setLink(
       found.beyond ? `Linked, nearest image ${measure(found.distance)} mm away` : "Linked",
       found.beyond,
     );
     if (found.index !== cell.shown.index) cell.moveTo(() => found.index);
+    return found.index;
   }
 
   function scroll() {
@@ -39,7 +47,12 @@ export function createSync({ visible, active, say, onToggle, onMoved }) {
       if (plane) follow(cell, plane);
       else cell.setLink("Not linked: the active image is not placed in the patient", true);
     }
-    if (plane) onMoved(plane);
+    // What another window asked for is not told back: the two would pull at each other.
+    const echo = performance.now() < outside.until || active().shown?.index === outside.index;
+    if (plane && !echo) {
+      outside.index = undefined;
+      onMoved(plane);
+    }
   }
 
   function windows() {
@@ -128,14 +141,22 @@ export function createSync({ visible, active, say, onToggle, onMoved }) {
         if (on.window && cell.shown.byReader) windows();
         if (on.view) views();
         if (on.lines) lines();
-      } else if (on.lines) {
-        drawLine(cell, active()?.plane());
+        return;
       }
+      const plane = active()?.plane();
+      // A series that has just come follows at once; later it is the reader who moves.
+      if (on.scroll && plane && told.get(cell) !== cell.uid) follow(cell, plane);
+      if (on.lines) drawLine(cell, plane);
     },
     /** Another window of the study shows this place. */
     followOutside(plane) {
       if (!on.scroll) return;
-      for (const cell of visible()) if (cell.shown) follow(cell, plane);
+      outside.until = performance.now() + echoTime;
+      for (const cell of visible()) {
+        if (!cell.shown) continue;
+        const index = follow(cell, plane);
+        if (cell === active()) outside.index = index;
+      }
     },
     /** Another cell is active, or the layout is another. */
     refresh() {

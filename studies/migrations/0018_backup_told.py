@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("studies", "0015_retention"),
+        ("studies", "0017_hanging_protocols"),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_reading"),
-        ("studies", "0017_hanging_protocols"),
+        ("studies", "0018_backup_told"),
     ]
 
     operations = [
