@@ -222,7 +222,7 @@ def test_sixteen_pictures_at_once(gerda: None, login: Callable[..., Page]) -> No
     shown = ready(page, 16)
     assert {each["status"] for each in shown} == {"ready"}
     drawn = page.eval_on_selector_all(
-        ".cell canvas",
+        ".cell [data-viewport] canvas",
         """canvases => canvases.map(canvas => {
           const {data} = canvas.getContext("2d")
             .getImageData(canvas.width / 2 - 10, canvas.height / 2 - 10, 20, 20);

@@ -99,6 +99,11 @@ def place(page: Page) -> list[float]:
     return list(page.evaluate("() => window.lightbox.getPlanes().place()"))
 
 
+KNOB = """() => {
+  const all = document.querySelectorAll("[data-view=axial] .volume-knob.volume-line-coronal");
+  const box = all[all.length - 1].getBoundingClientRect();
+  return [box.left + box.width / 2, box.top + box.height / 2];
+}"""
 LOOKED_AT = {
     "axial": [(12, 9), (-12, 9), (12, -9), (-12, -9)],
     "coronal": [(12, 15), (-12, 15), (12, -15), (-12, -15)],
@@ -154,9 +159,7 @@ def test_mouse_and_keys(opened: Callable[..., Page]) -> None:
     page.mouse.up(button="right")
     assert page.evaluate(width) > narrow * 1.15
     # The knobs turn the other planes about this one's axis.
-    knob = page.locator("[data-view=axial] .volume-knob.volume-line-coronal").last.bounding_box()
-    assert knob is not None
-    x, y = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
+    x, y = page.evaluate(KNOB)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x, y + 80, steps=6)

@@ -131,7 +131,7 @@ class Reader:
         show(self.page, dataset)
 
     def place(self, pixel: Sequence[float]) -> tuple[float, float]:
-        box = self.page.locator("[data-viewport]").bounding_box()
+        box = self.page.locator(".cell.is-active [data-viewport]").bounding_box()
         assert box is not None
         x, y = self.page.evaluate("p => window.lightbox.toCanvas(p)", list(pixel))
         return box["x"] + x, box["y"] + y
@@ -277,7 +277,7 @@ def test_each_measuring_tool_tells_the_right_number(
     before = at.rows()[0]["points"]
     at.press(".", "h")
     ends = page.evaluate("() => document.querySelector('g.measure-length path').getAttribute('d')")
-    box = page.locator("[data-viewport]").bounding_box()
+    box = page.locator(".cell.is-active [data-viewport]").bounding_box()
     assert box is not None
     x, y = at.place(before[0])
     first = [float(one) for one in ends[1:].split("L")[0].split(",")]
@@ -429,7 +429,7 @@ def test_undo_reload_lost_network_and_the_next_reader(
 
 
 SHOWN = """([width, height]) => {
-  const canvas = document.querySelector("[data-viewport] canvas");
+  const canvas = document.querySelector(".cell.is-active [data-viewport] canvas");
   const scale = canvas.width / canvas.getBoundingClientRect().width;
   const [[left, top]] = window.lightbox.getCorners();
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");

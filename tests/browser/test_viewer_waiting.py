@@ -46,9 +46,9 @@ def test_a_preview_until_the_image_is_there(portal: Portal, login: Callable[...,
     assert abs(right - 191) <= 3
     assert violations(page) == []
     until(page, "() => document.documentElement.dataset.viewer === 'loading'")
-    page.unroute(FRAME)
     for route in held:
         route.continue_()
+    page.unroute(FRAME)
     show(page, dataset)
     assert page.locator(".preview").is_hidden()
     until(page, "() => performance.getEntriesByType('resource')"

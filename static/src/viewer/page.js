@@ -563,6 +563,8 @@ const menu = createHangingMenu(byId("hanging"), {
       return;
     }
     menu.setUsed(undefined);
+    // The links were the protocol's.
+    for (const kind of ["scroll", "window", "view", "lines"]) sync.toggle(kind, false);
     setLayout({ rows: 1, columns: 1 });
   },
 });
