@@ -8,6 +8,7 @@ import {
   gridOf,
   placeOf,
   planes,
+  stepAlong,
   turned,
   voxelAt,
 } from "../../static/src/viewer/volume/geometry.js";
@@ -172,6 +173,21 @@ test("slices that have not come are not made up", async () => {
   assert.ok(Number.isNaN(near(4)));
   assert.ok(Number.isNaN(near(3.5)));
   assert.equal(near(3), 7);
+});
+
+test("positions that files round are no gaps", () => {
+  const frames = series({ ...acquisitions.axial, step: [0, 0, 0.625], count: 60, shuffle: false });
+  const rounded = frames.map((frame) => ({
+    ...frame,
+    position: frame.position.map((value) => Math.round(value * 10) / 10),
+  }));
+  assert.equal(gridOf(rounded).size[2], 60);
+});
+
+test("a step through a plane is the distance of slices there", () => {
+  const grid = gridOf(series(acquisitions.axial));
+  assert.equal(stepAlong(grid, [0, 0, 1]), 2);
+  assert.equal(stepAlong(grid, [1, 0, 0]), 1.5);
 });
 
 const refusals = {

@@ -12,7 +12,8 @@ export const unit = (a) => scaled(a, 1 / Math.hypot(...a));
 
 const SAME_DIRECTION = 0.9999;
 const SAME_PLACE = 0.01; // mm
-const EVEN = 0.02; // of the distance of slices
+// Of the distance of slices: files round their positions.
+const EVEN = 0.25;
 const LARGEST = 768 * 2 ** 20; // bytes of a volume
 
 /** Why a series is no volume, in the reader's words. */
@@ -60,10 +61,14 @@ export function gridOf(frames) {
     throw new NoVolume(
       "Several images lie at the same place, as in a series with phases or echoes.",
     );
+  const gaps = places.slice(1).map((place, at) => place - places[at]);
+  const usual = [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length / 2)];
+  if (gaps.some((gap) => gap > 1.6 * usual))
+    throw new NoVolume("The slices are not evenly apart: some are missing.");
   sorted.forEach(({ position }, at) => {
     const away = plus(position, plus(sorted[0].position, step, at), -1);
-    if (Math.hypot(...away) > Math.max(EVEN * distance, SAME_PLACE))
-      throw new NoVolume("The slices are not evenly apart: some are missing.");
+    if (Math.hypot(...away) > EVEN * distance)
+      throw new NoVolume("The slices are not evenly apart.");
   });
   const size = [first.columns, first.rows, sorted.length];
   const bytes = 4 * size[0] * size[1] * size[2];
@@ -107,6 +112,11 @@ export function reachOf({ size, steps }, direction) {
     (sum, step, axis) => sum + (size[axis] * Math.abs(dot(step, direction))) / 2,
     0,
   );
+}
+
+/** How far the slices of a grid are apart along a direction, in mm. */
+export function stepAlong({ steps }, direction) {
+  return Math.max(...steps.map((step) => Math.abs(dot(step, direction))));
 }
 
 /**

@@ -1,6 +1,16 @@
 /** Axial, coronal and sagittal planes through a series, with crosshairs that move and turn them. */
 import { make, write } from "../dom.js";
-import { centreOf, depthOf, NoVolume, planes, plus, reachOf, turned, voxelAt } from "./geometry.js";
+import {
+  NoVolume,
+  centreOf,
+  depthOf,
+  planes,
+  plus,
+  reachOf,
+  stepAlong,
+  turned,
+  voxelAt,
+} from "./geometry.js";
 import { createView } from "./view.js";
 import { createVolume } from "./volume.js";
 
@@ -8,6 +18,8 @@ const COARSE = 3;
 const SHARP_AFTER = 140;
 const DRAW_EVERY = 300;
 const SLAB_MOST = 60;
+const AGAIN = 5000;
+const TRIES = 12;
 const fresh = () => structuredClone(planes);
 
 /**
@@ -109,6 +121,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
 
   let frame = 0;
   let timer = 0;
+  let again = 0;
   let active = views[0];
   let drag;
 
@@ -146,13 +159,15 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     watcher.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(timer);
+    clearTimeout(again);
     document.removeEventListener("keydown", onKey, true);
     root.remove();
     onClose();
   }
 
   function scroll(view, steps) {
-    const next = plus(world.place, depthOf(world.ways[view.name]), steps * world.finest);
+    const away = depthOf(world.ways[view.name]);
+    const next = plus(world.place, away, steps * stepAlong(grid, away));
     const inside = voxelAt(grid, next).every(
       (value, axis) => value > -0.5 && value < grid.size[axis] - 0.5,
     );
@@ -302,18 +317,22 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
 
   let drawn = 0;
   tell();
-  volume
-    .fill(() => {
+
+  /** Slices that did not come are asked for again, for a while. */
+  async function fill(times = 0) {
+    await volume.fill(() => {
       tell();
       if (performance.now() - drawn > DRAW_EVERY) {
         drawn = performance.now();
         draw();
       }
-    })
-    .then(() => {
-      tell();
-      if (root.isConnected) draw();
     });
+    tell();
+    if (!root.isConnected) return;
+    draw();
+    if (volume.failed && times < TRIES) again = setTimeout(() => fill(times + 1), AGAIN);
+  }
+  fill();
   draw();
   views[0].root.focus({ preventScroll: true });
 
