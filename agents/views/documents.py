@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,6 +40,14 @@ class AgentDocumentView(APIView):
 
     @extend_schema(
         operation_id="agent_documents_leave",
+        parameters=[
+            OpenApiParameter(
+                "sha256",
+                {"type": "string", "pattern": ris.SHA256},
+                OpenApiParameter.PATH,
+                description="Of the body, in hexadecimal.",
+            )
+        ],
         request={"application/pdf": OpenApiTypes.BINARY},
         responses={
             200: OpenApiResponse(Left, "It was here already."),
