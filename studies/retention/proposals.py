@@ -109,8 +109,8 @@ def approve(pk: int, actor: Any, origin: Mapping[str, Any]) -> DeletionProposal:
         )
         if not changed:
             raise Refused(DECIDED)
-        stop_changed(proposal.deletions.filter(state=DeletionState.PROPOSED))
         proposal.deletions.filter(state=DeletionState.PROPOSED).update(state=DeletionState.GRACE)
+        stop_changed(proposal.deletions.filter(state=DeletionState.GRACE))
         proposal.refresh_from_db()
         _note("retention.approved", proposal, actor, origin)
         studies = proposal.deletions.filter(state=DeletionState.GRACE).select_related("study")

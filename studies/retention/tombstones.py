@@ -15,7 +15,7 @@ _BURIED = (
     "SELECT sop_instance_uid FROM studies_tombstone"
     " WHERE site_id = %s AND released_at IS NULL AND sop_instance_uid IN"
 )
-_OPEN = "SELECT 1 FROM studies_studydeletion WHERE study_id = %s AND state IN (%s, %s)"
+_OPEN = "SELECT 1 FROM studies_studydeletion WHERE state IN (%s, %s) AND study_id IN"
 
 
 def buried(site_id: int, uids: Sequence[str]) -> set[str]:
@@ -37,10 +37,11 @@ def came_again(site_id: int, uids: Collection[str]) -> None:
     again.update(erased_at=None)
 
 
-def images_came(study_id: int) -> None:
-    """In the transaction that stores images of a study: nobody has decided to delete these."""
-    if statements.select(_OPEN, [study_id, *STOPPABLE]):
-        stop([study_id], "Images came.")
+def images_came(study_ids: Sequence[int]) -> None:
+    """In the transaction that stores images of studies: nobody has decided to delete these."""
+    places = ", ".join(["%s"] * len(study_ids))
+    if statements.select(f"{_OPEN} ({places})", [*STOPPABLE, *study_ids]):
+        stop(study_ids, "Images came.")
 
 
 def stop(
@@ -52,14 +53,16 @@ def stop(
 ) -> int:
     """Take studies out of the deletions that they are in, in the caller's transaction. How many
     were; what is being erased is not stopped."""
-    stopped = 0
     rows = StudyDeletion.objects.filter(study__in=study_ids, state__in=STOPPABLE)
-    for deletion in rows.select_related("study").order_by("id"):
-        if not StudyDeletion.objects.filter(pk=deletion.pk, state__in=STOPPABLE).update(
+    # The rows of all before the first event: everybody locks in this order.
+    stopped = [
+        deletion
+        for deletion in rows.select_related("study").order_by("id")
+        if StudyDeletion.objects.filter(pk=deletion.pk, state__in=STOPPABLE).update(
             state=DeletionState.STOPPED, why=why[:300], done_at=timezone.now()
-        ):
-            continue
-        stopped += 1
+        )
+    ]
+    for deletion in stopped:
         audit.record(
             "study.deletion_stopped",
             actor=actor,
@@ -68,4 +71,4 @@ def stop(
             **(origin or {}),
         )
         events.publish("study.changed", site=deletion.study.site_id, study=deletion.study_id)
-    return stopped
+    return len(stopped)

@@ -163,9 +163,11 @@ class Batch:
             statements.insert(Instance, INSTANCE, self.instances)
             enrolment.enrol([(self.site_id, *row[KEY : KEY + 3]) for row in self.instances])
             documents.replace_many(self.documents)
-        for study in self.studies.values():
-            if study.stored:
-                self._finish(study)
+        grown = [one for one in self.studies.values() if one.stored]
+        if known_before := [one.row.pk for one in grown if not one.is_new]:
+            tombstones.images_came(known_before)
+        for study in grown:
+            self._finish(study)
         return results
 
     def _one(self, file: Prepared) -> StoreResult:
@@ -475,8 +477,6 @@ class Batch:
         for series_id, count in study.added.items():
             statements.change(MORE_IN_SERIES, [count, series_id])
         row = study.row
-        if not study.is_new:
-            tombstones.images_came(row.pk)
         was_over = row.arrival != Arrival.RECEIVING
         was_complete = row.arrival == Arrival.COMPLETE
         row.number_of_instances += study.stored

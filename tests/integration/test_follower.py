@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,19 +86,15 @@ def test_what_was_deleted_here_is_passed_over(
     row: OrthancServer, orthanc: RealOrthanc, make_study: Any
 ) -> None:
     """Orthanc keeps it, the cursor goes on, and it is not asked for again."""
-    held = orthanc.rest("GET", "/instances?expand")[1]
+    held = json.loads(orthanc.rest("GET", "/instances?expand")[1])
     uids = [each["MainDicomTags"]["SOPInstanceUID"] for each in held]
     buried(row.site, make_study(row.site), *uids[:2])
     assert follow(row.pk).stored == 3
     row.refresh_from_db()
     assert (row.lag, row.failures, row.last_error) == (0, 0, "")
     assert not QuarantinedFile.objects.exists()
-    assert (
-        sum(
-            event.detail["count"] for event in AuditEvent.objects.filter(action="instances.refused")
-        )
-        == 2
-    )
+    refused = AuditEvent.objects.filter(action="instances.refused")
+    assert sum(event.detail["count"] for event in refused) == 2
     assert follow(row.pk).stored == 0
-    assert AuditEvent.objects.filter(action="instances.refused").count() == 1
-    assert len(orthanc.rest("GET", "/instances")[1]) == 5
+    assert sum(event.detail["count"] for event in refused.all()) == 2
+    assert len(json.loads(orthanc.rest("GET", "/instances")[1])) == 5
