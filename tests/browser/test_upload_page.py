@@ -170,6 +170,16 @@ def test_what_is_no_image_is_left_out(desk: Page, tmp_path: Path) -> None:
     assert desk.locator("#upload-send").is_hidden()
 
 
+PAUSE_EARLY = """() => new Promise((done) => {
+  const watch = setInterval(() => {
+    if (document.getElementById("upload-bar").value < 0.1) return;
+    clearInterval(watch);
+    document.getElementById("upload-pause").click();
+    done();
+  }, 5);
+})"""
+
+
 def study_on_disk(folder: Path, count: int, size: int = 16) -> str:
     folder.mkdir()
     study, series = str(generate_uid()), str(generate_uid())
@@ -186,8 +196,7 @@ def test_a_portal_that_goes_away_in_the_middle(desk: Page, portal: Portal, tmp_p
     choose_folder(page, tmp_path / "series")
     at(page, "check")
     page.get_by_role("button", name=f"Send {count} files").click()
-    until(page, "() => document.getElementById('upload-bar').value > 0.1")
-    page.get_by_role("button", name="Pause").click()
+    page.evaluate(PAUSE_EARLY)
     page.get_by_text("Paused.").wait_for()
     old = portal.stack.kill("web")
     page.get_by_role("button", name="Go on").click()
@@ -210,7 +219,7 @@ def test_a_reload_in_the_middle(desk: Page, portal: Portal, tmp_path: Path) -> N
     choose_folder(page, tmp_path / "series")
     at(page, "check")
     page.get_by_role("button", name=f"Send {count} files").click()
-    until(page, "() => document.getElementById('upload-bar').value > 0.2")
+    page.evaluate(PAUSE_EARLY)
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
     runs(page)
