@@ -44,7 +44,13 @@ function patientOf(patient) {
   return make(
     "article",
     "upload-patient",
-    make("h3", "", isolated(nameOf(patient.patientName)), make("span", "upload-facts", ...facts)),
+    make(
+      "h3",
+      "",
+      isolated(nameOf(patient.patientName)),
+      " ",
+      make("span", "upload-facts", ...facts),
+    ),
     make("ul", "", ...patient.studies.map(studyOf)),
   );
 }

@@ -115,13 +115,13 @@ function makeCell(own) {
       shown(one) {
         noteSeen(one);
         waits.shown(one.uid, one.shown);
+        noteLoaded(one);
         if (one === active()) showFacts();
         sync.shown(one);
       },
       changed(one) {
         if (one === active()) showFacts();
-        const { loaded, count } = one.facts;
-        if (count && loaded >= count) waits.loaded(one.uid, count);
+        noteLoaded(one);
         markRail();
       },
     },
@@ -173,6 +173,10 @@ function markRail() {
   const own = grid.cells().filter((each) => each.study === study);
   rail.setShown(new Set(own.map(({ uid }) => uid)));
   rail.mark(cell.study === study ? cell.uid : undefined);
+}
+
+function noteLoaded({ uid, facts: { loaded, count } }) {
+  if (count && loaded >= count) waits.loaded(uid, count);
 }
 
 function noteSeen(cell) {
