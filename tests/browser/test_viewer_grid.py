@@ -337,10 +337,10 @@ def test_a_prior_beside_is_marked_and_linked_by_offset(
     assert badges[:2] == ["Prior 2020-03-04", "Lossy"]
     assert cell(page, 1).locator("[data-part=prior]").is_hidden()
     page.keyboard.press("j")
-    # 10 mm here stands beside 500 mm there.
-    until(page, "() => document.getElementById('marking-status').textContent.includes('490 mm')")
+    # 10 mm here stands beside 520 mm there: the prior is where the reader last saw it.
+    until(page, "() => document.getElementById('marking-status').textContent.includes('510 mm')")
     page.keyboard.press("ArrowDown")
-    until(page, f"() => {CELLS}[0].index === 3 && {CELLS}[1].index === 1")
+    until(page, f"() => {CELLS}[0].index === 3 && {CELLS}[1].index === 5")
     page.keyboard.press("End")
     until(page, f"() => {CELLS}[0].index === 11 && {CELLS}[1].index === 9")
     assert not violations(page)

@@ -39,7 +39,14 @@ const GONE = "It can no longer be read: was it changed, or the disc or stick tak
  * `changed(item)` after every change of a file, `changed()` after one of the whole.
  */
 export class Sender {
-  constructor({ content, post, check, changed, later = setTimeout }) {
+  constructor({
+    content,
+    post,
+    check,
+    changed,
+    // A browser's own setTimeout refuses to be called as a method.
+    later = (job, milliseconds) => setTimeout(job, milliseconds),
+  }) {
     Object.assign(this, { content, post, check, changed, later });
     this.queue = [];
     this.running = 0;

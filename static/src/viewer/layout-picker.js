@@ -65,6 +65,8 @@ export function createLayoutPicker(dialog, { current, onChosen }) {
     } else if (/^[1-4]$/.test(event.key)) {
       digits += event.key;
       event.preventDefault();
+      // Outside of the dialog, which the second digit closes, digits are tools.
+      event.stopPropagation();
       if (digits.length === 2) choose({ rows: Number(digits[0]), columns: Number(digits[1]) });
     }
   });
