@@ -54,7 +54,9 @@ def at(page: Page, phase: str, seconds: float = 120) -> None:
 
 
 def texts(page: Page, column: str) -> list[str]:
-    return page.locator(f"#upload-table .upload-row:not(.upload-head) .{column}").all_inner_texts()
+    found = page.locator(f"#upload-table .upload-row:not(.upload-head) .{column}")
+    found.first.wait_for(state="attached")  # rows are drawn with the next frame
+    return found.all_inner_texts()
 
 
 def bomb() -> bytes:

@@ -37,7 +37,7 @@ CHECKS = [
 ]
 
 
-@schemathesis.serializer("application/dicom", "multipart/related")
+@schemathesis.serializer("application/dicom", "application/pdf", "multipart/related")
 def _as_it_is(context: Any, value: Any) -> Any:
     if isinstance(value, bytes):
         return value
