@@ -94,6 +94,7 @@ def real(portal: Portal, tmp_path_factory: Any) -> dict[str, Any]:
         "frames": "1",
         "path": "7FE00010",
         "seq": "1",
+        "sha256": "0" * 64,
         "ids": {
             **{"study": study, "destination": destination, "send": send},
             **{"agent": agent, "command": command, "disc": disc, "image": image, "order": order},
