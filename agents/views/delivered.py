@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from agents import admission, protocol
 from agents.models import OPEN, AgentCommand
 from agents.reporting.told import KEY
-from agents.views.document import OneAnswer, PrintProblem, problem
+from agents.views.document import OneAnswer, PrintProblem, problem, without_key
 from pacs import audit
 from pacs.accounts.addresses import client_address
 from reports.delivery import renderings
@@ -40,9 +40,7 @@ class DeliveryPdfView(APIView):
         address = client_address(request._request)
         agent = admission.caller(request.headers.get("Authorization", ""), address)
         if agent is None:
-            answer = problem(401, "key", "This is for site agents, with their key.")
-            answer.headers["WWW-Authenticate"] = "Bearer"
-            return answer
+            return without_key()
         command = AgentCommand.objects.filter(
             agent=agent,
             type=protocol.SEND_ORU,

@@ -66,9 +66,7 @@ class PrintDocumentView(APIView):
         address = client_address(request._request)
         agent = admission.caller(request.headers.get("Authorization", ""), address)
         if agent is None:
-            answer = problem(401, "key", "This is for site agents, with their key.")
-            answer.headers["WWW-Authenticate"] = "Bearer"
-            return answer
+            return without_key()
         token = request.headers.get("X-Print-Token", "")
         try:
             pdf, order = release(agent, cid, token, address=address)
@@ -87,3 +85,10 @@ class PrintDocumentView(APIView):
 
 def problem(status: int, code: str, words: str) -> Response:
     return Response({"code": code, "error": words}, status=status)
+
+
+def without_key() -> Response:
+    """The answer to whoever is no agent."""
+    answer = problem(401, "key", "This is for site agents, with their key.")
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents import admission, ris
-from agents.views.document import OneAnswer, PrintProblem, problem
+from agents.views.document import OneAnswer, PrintProblem, problem, without_key
 from pacs.accounts.addresses import client_address
 from reports.attachments import received
 from studies.dicom.payload import Payload, TooLargeError
@@ -61,9 +61,7 @@ class AgentDocumentView(APIView):
         address = client_address(request._request)
         agent = admission.caller(request.headers.get("Authorization", ""), address)
         if agent is None:
-            answer = problem(401, "key", "This is for site agents, with their key.")
-            answer.headers["WWW-Authenticate"] = "Bearer"
-            return answer
+            return without_key()
         try:
             payload = Payload.read(
                 _pieces(request),

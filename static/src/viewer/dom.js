@@ -16,3 +16,11 @@ export function make(name, { className, text, data, ...attributes } = {}, ...chi
 export function write(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
+
+/** An element of a drawing. */
+export const svg = (name, attributes = {}, ...children) => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};

@@ -3,17 +3,10 @@
  * are [column, row], the centre of the first being [0, 0].
  */
 
+import { cross, dot, minus, plus } from "./vectors.js";
+
 const parallelLimit = Math.cos((10 * Math.PI) / 180);
 const crossingLimit = Math.cos((5 * Math.PI) / 180);
-
-export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-const along = (a, way, by) => [a[0] + way[0] * by, a[1] + way[1] * by, a[2] + way[2] * by];
-const cross = (a, b) => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
 
 /**
  * The plane of a frame, undefined where its file does not place it in the patient: no position, no
@@ -42,11 +35,7 @@ export function planeOf(frame) {
 
 /** The place of a pixel. */
 export function placeOf(plane, [column, row]) {
-  return along(
-    along(plane.origin, plane.row, column * plane.across),
-    plane.column,
-    row * plane.down,
-  );
+  return plus(plus(plane.origin, plane.row, column * plane.across), plane.column, row * plane.down);
 }
 
 /** The pixel at a place, which is seen along the normal onto the plane. */
@@ -139,7 +128,7 @@ export function referenceLine(source, target) {
     const next = (at + 1) % 4;
     if (heights[at] < 0 === heights[next] < 0) continue;
     const t = heights[at] / (heights[at] - heights[next]);
-    const place = along(corners[at], minus(corners[next], corners[at]), t);
+    const place = plus(corners[at], minus(corners[next], corners[at]), t);
     cuts.push(pixelOf(target, place));
   }
   return cuts.length === 2 ? within(cuts, target) : undefined;

@@ -1,15 +1,12 @@
 /** Lines on a picture where the picture of the active viewport cuts it. */
+import { svg } from "./dom.js";
 import { referenceLine } from "./geometry.js";
-
-const name = "http://www.w3.org/2000/svg";
 
 /** The layer of a cell. */
 function layerOf(cell) {
   let layer = cell.root.querySelector(":scope > .reference-lines");
   if (!layer) {
-    layer = document.createElementNS(name, "svg");
-    layer.setAttribute("class", "reference-lines");
-    layer.setAttribute("aria-hidden", "true");
+    layer = svg("svg", { class: "reference-lines", "aria-hidden": "true" });
     cell.element.after(layer);
   }
   return layer;
@@ -24,12 +21,8 @@ export function drawLine(cell, source) {
     return;
   }
   const [[x1, y1], [x2, y2]] = line.map((pixel) => cell.stack.toCanvas(pixel));
-  const ends = ["reference-under", "reference-line"].map((className) => {
-    const element = document.createElementNS(name, "line");
-    for (const [key, value] of Object.entries({ x1, y1, x2, y2, class: className })) {
-      element.setAttribute(key, value);
-    }
-    return element;
-  });
+  const ends = ["reference-under", "reference-line"].map((className) =>
+    svg("line", { x1, y1, x2, y2, class: className }),
+  );
   layer.replaceChildren(...ends);
 }

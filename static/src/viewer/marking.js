@@ -1,7 +1,8 @@
 /** Measuring and capturing on the images: an overlay of its own over the viewport. */
+import { svg } from "./dom.js";
 import { distanceTo, rescaled } from "./length.js";
 import { askOn, millimetres } from "./measure/asking.js";
-import { drawn, strokesOf, svg } from "./measure/draw.js";
+import { drawn, strokesOf } from "./measure/draw.js";
 import { bodyOf, factsOf } from "./measure/history.js";
 import {
   begun,

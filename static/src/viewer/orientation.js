@@ -1,10 +1,7 @@
 /** Letters at the edges of a picture. DICOM's patient axes: +x left, +y posterior, +z head (PS3.3 C.7.6.2.1.1). */
 
-const cross = (a, b) => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
+import { cross } from "./vectors.js";
+
 const negative = (a) => [-a[0], -a[1], -a[2]];
 
 const opposites = { L: "R", R: "L", A: "P", P: "A", H: "F", F: "H" };

@@ -1,12 +1,7 @@
+import { cross, dot } from "./vectors.js";
+
 const sameDirection = 0.9999;
 const samePosition = 0.01; // mm
-
-const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const cross = (a, b) => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
 
 /** Distance of a frame along the normal of its plane in mm, undefined where the file does not place it. */
 export function locationOf(frame) {

@@ -1,5 +1,6 @@
 /** Measurements as SVG over the picture. */
 import { valueLines } from "../../reports/placing.js";
+import { svg } from "../dom.js";
 import { handlesOf, linesOf } from "./kinds.js";
 
 const HEAD = 12;
@@ -8,13 +9,6 @@ const LINE = 16;
 const BASE = 12;
 const LETTER = 8;
 const GAP = 10;
-
-export const svg = (name, attributes = {}, ...children) => {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-};
 
 const path = (points) => `M${points.map(([x, y]) => `${x},${y}`).join("L")}`;
 

@@ -1,14 +1,6 @@
 /** Where the voxels of a series are in the patient (PS3.3 C.7.6.2.1.1), in mm; +x left, +y posterior, +z head. */
 
-export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-export const cross = (a, b) => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
-export const plus = (a, b, times = 1) => a.map((value, axis) => value + times * b[axis]);
-export const scaled = (a, factor) => a.map((value) => value * factor);
-export const unit = (a) => scaled(a, 1 / Math.hypot(...a));
+import { cross, dot, plus, scaled } from "../vectors.js";
 
 const SAME_DIRECTION = 0.9999;
 const SAME_PLACE = 0.01; // mm

@@ -5,12 +5,12 @@ import {
   centreOf,
   depthOf,
   planes,
-  plus,
   reachOf,
   stepAlong,
   turned,
   voxelAt,
 } from "./geometry.js";
+import { plus } from "../vectors.js";
 import { createView } from "./view.js";
 import { createVolume } from "./volume.js";
 

@@ -1,5 +1,6 @@
 /** Pictures of planes through a volume: linear between voxels, also through slabs. */
-import { dot, inverseOf, plus, scaled } from "./geometry.js";
+import { dot, plus, scaled } from "../vectors.js";
+import { depthOf, inverseOf } from "./geometry.js";
 
 export const slabs = ["average", "mip", "minip"];
 
@@ -12,13 +13,9 @@ export const slabs = ["average", "mip", "minip"];
  * @returns {Float32Array} NaN where there is no voxel
  */
 export function picture(volume, plane, slab = { mm: 0, how: "average" }, out = undefined) {
-  const { width, height, right, down } = plane;
+  const { width, height } = plane;
   const found = out ?? new Float32Array(width * height);
-  const depth = [
-    right[1] * down[2] - right[2] * down[1],
-    right[2] * down[0] - right[0] * down[2],
-    right[0] * down[1] - right[1] * down[0],
-  ];
+  const depth = depthOf(plane);
   const finest = Math.min(...volume.grid.steps.map((step) => Math.hypot(...step)));
   const layers = slab.mm > finest ? Math.max(2, Math.ceil(slab.mm / finest)) : 1;
   if (layers === 1) {

@@ -1,16 +1,12 @@
 /** One plane of a volume on the screen: picture, lines of the other planes, letters, scale. */
-import { make, write } from "../dom.js";
+import { make, svg, write } from "../dom.js";
 import { lettersOf } from "../orientation.js";
-import { cross, depthOf, dot, plus, scaled, unit } from "./geometry.js";
+import { cross, dot, plus, scaled, unit } from "../vectors.js";
+import { depthOf } from "./geometry.js";
 import { paint, picture } from "./resample.js";
 
 const NEAR = 9;
 const HANDLE = 0.36;
-const svg = (name, attributes = {}) => {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-};
 
 /**
  * @param {string} name "axial", "coronal", "sagittal"
