@@ -207,6 +207,8 @@ export function createStack(element, on) {
   }
 
   element.addEventListener(Events.STACK_NEW_IMAGE, ({ detail }) => {
+    // A picture that was under way when its series was taken away is not shown under another's name.
+    if (idOf(detail.imageIdIndex) !== detail.image.imageId) return;
     shownIndex = detail.imageIdIndex;
     applyDefaults(detail.image);
     turning.apply();
