@@ -97,7 +97,7 @@ lint: node $(DEV) $(NODE_MODULES)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --check --lint
 	cd static && npm run --silent lint
 
 format: node $(DEV) $(NODE_MODULES)
