@@ -110,8 +110,11 @@ class Parser:
     def feed(self, piece: bytes) -> Iterator[Event]:
         """The events that this piece completes, in order; take them all before the next piece.
 
-        Data come as they are, never empty.
+        Data come as they are, never empty; a piece that holds nothing else is not copied.
         """
+        if self._is_all_data(piece):
+            yield piece
+            return
         self._buffer += piece
         events: list[Event] = []
         goes_on = True
@@ -126,6 +129,26 @@ class Parser:
             raise BadRequestError("The boundary of the Content-Type does not occur in the body.")
         if self._state is not _State.EPILOGUE:
             raise BadRequestError("The body ends before its closing delimiter.")
+
+    def _is_all_data(self, piece: bytes) -> bool:
+        """Whether nothing is kept back and the piece has no delimiter, nor the beginning of one."""
+        return (
+            self._state is _State.DATA
+            and not self._at_line_end
+            and not self._buffer
+            and bool(piece)
+            and self._delimiter not in piece
+            and not self._begun(piece)
+        )
+
+    def _begun(self, data: bytes | bytearray) -> int:
+        """How many bytes at the end may be the beginning of a delimiter."""
+        at = data.find(b"\r", max(len(data) - len(self._delimiter) + 1, 0))
+        while at >= 0:
+            if self._delimiter.startswith(data[at:]):
+                return len(data) - at
+            at = data.find(b"\r", at + 1)
+        return 0
 
     def _step(self, events: list[Event]) -> bool:
         """One step; False where more of the body is needed."""
@@ -143,7 +166,7 @@ class Parser:
         if self._at_line_end and not self._past_line_end():
             return False
         at = self._buffer.find(self._delimiter)
-        length = at if at >= 0 else len(self._buffer) - len(self._delimiter) + 1
+        length = at if at >= 0 else len(self._buffer) - self._begun(self._buffer)
         if length > 0:
             if self._state is _State.DATA:
                 events.append(bytes(memoryview(self._buffer)[:length]))
