@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests drive besides Orthanc: a browser, PostgreSQL, Redis, a load generator, fonts, and a
-# print system with virtual printers.
+# What the tests drive besides Orthanc: a browser, PostgreSQL, Redis, an object storage, a load
+# generator, fonts, and a print system with virtual printers.
 # Fails when something is missing and cannot be installed: a test must not be skipped unnoticed.
 set -euo pipefail
 
@@ -35,6 +35,9 @@ need nginx nginx nginx
 need wrk wrk
 need xorriso xorriso
 need_file '/usr/lib/postgresql/*/bin/initdb' postgresql postgresql
+for part in proxy account container object; do
+    need "swift-$part-server" "swift-$part" "swift-$part"
+done
 need cupsd cups-daemon cups
 need lpadmin cups-client
 need ippeveprinter cups-ipp-utils

@@ -16,6 +16,7 @@ from tests.servers.portal import Portal
 from tests.servers.ports import free_port
 from tests.servers.s3 import s3_process
 from tests.servers.stack import Stack
+from tests.servers.swift import Swift, swift_processes
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +54,13 @@ def s3_server() -> Iterator[str]:
     """The address of an S3 server; each test makes a bucket of its own."""
     with s3_process() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """An object storage that checks signatures; each test makes a bucket of its own."""
+    with swift_processes(tmp_path_factory.mktemp("swift")) as server:
+        yield server
 
 
 @pytest.fixture
