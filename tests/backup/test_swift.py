@@ -1,4 +1,4 @@
-"""Backup and archive at OpenStack Swift, which checks signatures and refuses in words of its own."""
+"""Backup and archive at OpenStack Swift, which checks signatures and refuses in its own words."""
 
 from __future__ import annotations
 
