@@ -8,6 +8,7 @@ from studies.api_schema import SchemaView
 from studies.views import (
     arrival,
     corrections,
+    documents,
     export,
     hanging,
     marks,
@@ -41,6 +42,12 @@ urlpatterns = [
     path("patients/<int:pk>/", patient.patient, name="patient"),
     path("studies/<int:pk>/view/", viewer.view_study, name="view-study"),
     path("studies/<int:pk>/prior/<int:prior>/", viewer.prior_state, name="prior-state"),
+    path("studies/<int:pk>/documents/<str:uid>/", documents.document, name="study-document"),
+    path(
+        "studies/<int:pk>/documents/<str:uid>/pages/<int:number>/",
+        documents.document_page,
+        name="study-document-page",
+    ),
     path("hanging/", hanging.protocols, name="hanging-protocols"),
     path("hanging/<int:pk>/<str:action>/", hanging.act, name="hanging-protocol-act"),
     path("api/hanging-protocols/", hanging.ProtocolsView.as_view(), name="api-hanging-protocols"),

@@ -72,6 +72,7 @@ def images_state(study: Study) -> dict[str, Any]:
     root = f"/dicom-web/sites/{study.site.slug}"
     return {
         "dicomweb": root,
+        "documentsURL": f"{reverse('worklist')}studies/{study.pk}/documents/",
         "study": {
             "id": study.pk,
             "uid": study.study_instance_uid,

@@ -51,6 +51,8 @@ GET    studies/<int:pk>/preview/ | 200 200 200 200 200 404 404 302 | study.previ
 POST   api/studies/together/ | 200 200 200 200 403 403 200 401 | study.priority
 GET    studies/<int:pk>/view/ | 200 200 200 200 200 404 404 302 | study.opened
 GET    studies/<int:pk>/prior/<int:prior>/ | 200 200 200 200 404 404 404 302 | study.opened
+GET    studies/<int:pk>/documents/<str:uid>/ | 404 404 404 404 404 404 404 302 | (refused)
+GET    studies/<int:pk>/documents/<str:uid>/pages/<int:number>/ | 404 404 404 404 404 404 404 302 | (refused)
 GET    hanging/ | 200 200 200 200 200 200 200 302 | (none)
 POST   hanging/<int:pk>/rename/ | 200 404 200 200 404 404 404 302 | hanging_protocol.renamed
 POST   hanging/<int:pk>/rules/ | 200 404 200 200 404 404 404 302 | hanging_protocol.changed

@@ -3,6 +3,7 @@ import { createCine } from "./cine.js";
 import { contentsOf } from "./contents.js";
 import { createCover } from "./cover.js";
 import { RequestError } from "./dicomweb.js";
+import { createPane } from "./documents/pane.js";
 import { write } from "./dom.js";
 import { explain } from "./failures.js";
 import { planeOf } from "./geometry.js";
@@ -48,13 +49,15 @@ function storeOf(study) {
  * @param {() => boolean} options.may whether the person may mark
  * @param {(words: string) => void} options.say
  * @param {(cell: object) => object} options.marksOn what marking tells of a cell's marks
+ * @param {(cell: object, study: object, place: object) => void} options.jump shows what a document refers to
  * @param {object} options.on `shown(cell)`, `changed(cell)`: its status, progress or cine
  */
-export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
+export function createCell(root, { patient, loginURL, may, say, marksOn, jump, on }) {
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const element = root.querySelector("[data-viewport]");
   const cover = createCover(part("cover"));
   const preview = createPreview(element);
+  const pane = createPane(root, { loginURL, jump: (...where) => jump(cell, ...where) });
   const overlay = createOverlay(part("overlay"), patient);
   const badges = Object.fromEntries(
     ["prior", "lossy", "loading", "link"].map((each) => [each, part(each)]),
@@ -216,6 +219,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     name();
     // Nothing of the series before may stay on the screen under the new name.
     forgetShown();
+    pane.close();
     preview.clear();
     cover.loading(`Loading ${seriesLabel(wanted)}`);
     set("loading");
@@ -223,8 +227,16 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
       if (wanted.pictures) startStack().catch(() => {});
       const instances = await study.metadataOf(uid);
       if (turn !== opening) return;
-      const { frames, notice, explanation } = contentsOf(instances);
+      const { frames, notice, explanation, documents } = contentsOf(instances);
       facts.notice = notice;
+      if (documents) {
+        stack?.clear();
+        element.dataset.imageCount = "0";
+        cover.clear();
+        await pane.show(study, uid, documents);
+        if (turn === opening) set("ready");
+        return;
+      }
       if (explanation) {
         stack?.clear();
         element.dataset.imageCount = "0";
@@ -256,6 +268,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     opening += 1;
     cine?.stop();
     stack?.clear();
+    pane.close();
     preview.clear();
     study = undefined;
     uid = undefined;
@@ -300,6 +313,10 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
       return uid;
     },
     series,
+    /** Whether it shows a document, no pictures. */
+    get isDocument() {
+      return pane.isOpen;
+    },
     /** What is on the screen, undefined while there is no picture. */
     get shown() {
       return shown;
@@ -332,6 +349,10 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
       stack?.setMode(next);
     },
     moveTo(where) {
+      if (pane.isOpen) {
+        pane.move(where);
+        return;
+      }
       if (!stack) return;
       cine?.stop();
       stack.scrollTo(where(stack.index, stack.count()));

@@ -6,13 +6,13 @@ const kinds = [
     classes: /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\./,
     modalities: ["SR"],
     name: "a structured report (SR)",
-    why: "It holds text and measurements, not pictures. This viewer cannot show them yet.",
+    why: "It holds text and measurements, not pictures.",
   },
   {
     classes: /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.104\./,
     modalities: ["DOC"],
     name: "an encapsulated document (PDF or another file)",
-    why: "It holds a document, not pictures. This viewer cannot show it yet.",
+    why: "It holds a document, not pictures. This viewer shows documents that are PDFs.",
   },
   {
     classes: /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11\./,

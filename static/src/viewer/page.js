@@ -6,6 +6,7 @@ import { watchSendDialog } from "../sends/dialog.js";
 import { watchAttachments } from "../finding/attachments.js";
 import { createCell } from "./cell.js";
 import { contentsOf } from "./contents.js";
+import { createJump } from "./documents/jump.js";
 import { write } from "./dom.js";
 import { acceptDrops, beginDrag } from "./dragging.js";
 import { watchCorrected } from "./corrected.js";
@@ -95,6 +96,8 @@ const sync = createSync({
 });
 const windows = joinWindows(study.id, { place: (plane) => sync.followOutside(plane) });
 
+const jump = createJump({ grid, say: (words) => reportSide.say(words) });
+
 const active = () => grid.active;
 const stack = () => active()?.stack;
 const toolbar = createToolbar({ stack });
@@ -111,6 +114,7 @@ function makeCell(own) {
       keyImageKept: (id) => shown()?.isPrior || reportSide.keyImageKept(id),
       measurementRemoved: (id) => shown()?.isPrior || reportSide.measurementRemoved(id),
     }),
+    jump: (...where) => jump(...where),
     on: {
       shown(one) {
         noteSeen(one);

@@ -24,10 +24,13 @@ export function createStudy(state, { store, isPrior = false }) {
 
   return {
     id: state.study.id,
+    uid: state.study.uid,
     date: state.study.date,
     isPrior,
     store,
     client,
+    /** Of the pages of a PDF. */
+    pagesURL: (sop) => `${state.documentsURL}${sop}/`,
     series: () => series,
     seriesOf: (uid) => series.find((each) => each.uid === uid),
     metadataOf(uid) {

@@ -122,6 +122,15 @@ class PixelService:
         request = {"do": "report", "path": str(path), "as": media_type, "root": root}
         return self._ask(request)[1]
 
+    def pages(self, path: Path) -> list[tuple[int, int]]:
+        """Width and height in points of each page of an encapsulated PDF. PixelError."""
+        head = self._ask({"do": "pages", "path": str(path)})[0]
+        return [(across, down) for across, down in head["sizes"]]
+
+    def page(self, path: Path, number: int, width: int) -> bytes:
+        """A page (from 1) of an encapsulated PDF as PNG, about `width` pixels wide. PixelError."""
+        return self._ask({"do": "page", "path": str(path), "number": number, "width": width})[1]
+
     def frame(
         self,
         path: Path,

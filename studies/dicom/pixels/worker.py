@@ -37,6 +37,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
             return {"ok": True, "digest": decode.digest(path)}, b""
         if request["do"] == "report":
             return {"ok": True}, _report(path, request["as"], request["root"])
+        if request["do"] in {"pages", "page"}:
+            return _pages(path, request)
         if request["do"] == "frame":
             found = transcode.frame(path, request["frame"], request["spans"], request["syntax"])
             return {"ok": True}, found
@@ -79,6 +81,15 @@ def _report(path: Path, media_type: str, root: str) -> bytes:
         raise CannotDecode(str(error)) from error
     found = html.page(report, root) if media_type == "text/html" else plain.text(report)
     return found.encode()
+
+
+def _pages(path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    # Brings PDFium, which few requests need.
+    from studies.dicom.pixels import pages
+
+    if request["do"] == "pages":
+        return {"ok": True, "sizes": pages.sizes(path)}, b""
+    return {"ok": True}, pages.page(path, request["number"], request["width"])
 
 
 def main() -> None:
