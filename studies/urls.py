@@ -15,6 +15,7 @@ from studies.views import (
     openings,
     order_api,
     patient,
+    presentation_states,
     preview,
     quarantine,
     reading,
@@ -47,6 +48,11 @@ urlpatterns = [
         "studies/<int:pk>/documents/<str:uid>/pages/<int:number>/",
         documents.document_page,
         name="study-document-page",
+    ),
+    path(
+        "studies/<int:pk>/presentation-states/<str:uid>/",
+        presentation_states.presentation_state,
+        name="presentation-state",
     ),
     path("hanging/", hanging.protocols, name="hanging-protocols"),
     path("hanging/<int:pk>/<str:action>/", hanging.act, name="hanging-protocol-act"),
@@ -128,6 +134,11 @@ urlpatterns = [
         "api/studies/<int:pk>/annotations/store/",
         marks.StoreMarksView.as_view(),
         name="annotations-store",
+    ),
+    path(
+        "api/studies/<int:pk>/presentation-states/",
+        presentation_states.PresentationStatesView.as_view(),
+        name="presentation-states",
     ),
     path(
         "api/studies/<int:pk>/key-images/",

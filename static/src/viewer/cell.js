@@ -12,6 +12,7 @@ import { createOverlay } from "./overlay.js";
 import { createPreview } from "./preview.js";
 import { seriesLabel } from "./rail.js";
 import { rendererStarted } from "./renderer.js";
+import { createPresenter } from "./states/presenter.js";
 import { Tag, text } from "./tags.js";
 import { date } from "./wording.js";
 
@@ -78,6 +79,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
   let playing = false;
   let rate = 0;
 
+  const presenter = createPresenter(root, element, () => stack);
   const kept = storeOf(() => study);
   const marking = createMarking(element, {
     stack: () => stack,
@@ -115,6 +117,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     shown = undefined;
     badges.lossy.hidden = true;
     overlay.hide();
+    presenter.hidden();
     marking.hidden();
   }
 
@@ -148,6 +151,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     describeShown(next);
     overlay.show(next);
     badges.lossy.hidden = text(next.frame.dataset, Tag.LossyImageCompression) !== "01";
+    presenter.shown(next);
     marking.shown(next);
     if (facts.status !== "ready") set("ready");
     on.shown(cell);
@@ -220,6 +224,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     // Nothing of the series before may stay on the screen under the new name.
     forgetShown();
     pane.close();
+    if (!keep) presenter.forget();
     preview.clear();
     cover.loading(`Loading ${seriesLabel(wanted)}`);
     set("loading");
@@ -298,6 +303,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     root,
     element,
     marking,
+    presenter,
     cover,
     facts,
     open,

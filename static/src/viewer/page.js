@@ -7,6 +7,7 @@ import { watchAttachments } from "../finding/attachments.js";
 import { createCell } from "./cell.js";
 import { contentsOf } from "./contents.js";
 import { createJump } from "./documents/jump.js";
+import { pageState } from "./dicomweb.js";
 import { write } from "./dom.js";
 import { acceptDrops, beginDrag } from "./dragging.js";
 import { watchCorrected } from "./corrected.js";
@@ -17,6 +18,7 @@ import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { watchOpening } from "./openings.js";
+import { watchLayers } from "./layers.js";
 import { createLayoutPicker } from "./layout-picker.js";
 import { createMagnifier } from "./magnifier.js";
 import { withHistory } from "./measure/history.js";
@@ -552,6 +554,11 @@ createMeasurementList(byId("measurement-list"), {
   visible: byId("measurements-visible"),
 });
 watchKeeping(byId("keeping"), annotations);
+watchLayers(byId("layers"), {
+  active,
+  say: (words) => reportSide.say(words),
+  reload: async () => refresh(await pageState(state.stateURL)),
+});
 
 const picker = createLayoutPicker(byId("layouts"), {
   current: () => grid.layout,

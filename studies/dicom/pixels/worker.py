@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import resource
 import signal
@@ -39,6 +40,10 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
             return {"ok": True}, _report(path, request["as"], request["root"])
         if request["do"] in {"pages", "page"}:
             return _pages(path, request)
+        if request["do"] == "state":
+            from studies.dicom.pixels import states
+
+            return {"ok": True}, states.described(path, json.loads(request["body"]))
         if request["do"] == "frame":
             found = transcode.frame(path, request["frame"], request["spans"], request["syntax"])
             return {"ok": True}, found
@@ -104,12 +109,12 @@ def main() -> None:
     gc.freeze()  # what stays for good need not be looked through again and again
     while True:
         try:
-            request, _ = wire.receive(sys.stdin.buffer)
+            request, body = wire.receive(sys.stdin.buffer)
         except EOFError:
             return
         # Should the parent die meanwhile, nobody else would stop a decoder that hangs.
         signal.setitimer(signal.ITIMER_REAL, request.get("limit", 60.0) + 5.0)
-        head, body = answer(request)
+        head, body = answer({**request, "body": body} if body else request)
         signal.setitimer(signal.ITIMER_REAL, 0)
         wire.send(out, {**head, "id": request.get("id")}, body)
 
