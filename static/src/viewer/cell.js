@@ -12,6 +12,7 @@ import { createOverlay } from "./overlay.js";
 import { createPreview } from "./preview.js";
 import { seriesLabel } from "./rail.js";
 import { rendererStarted } from "./renderer.js";
+import { createSegmentLayer } from "./segments/layer.js";
 import { createPresenter } from "./states/presenter.js";
 import { Tag, text } from "./tags.js";
 import { date } from "./wording.js";
@@ -79,7 +80,6 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
   let playing = false;
   let rate = 0;
 
-  const presenter = createPresenter(root, element, () => stack);
   const kept = storeOf(() => study);
   const marking = createMarking(element, {
     stack: () => stack,
@@ -89,6 +89,9 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     say,
     on: marksOn(() => study),
   });
+  // Each goes below the one before: segments, then states, then measurements over them.
+  const presenter = createPresenter(root, element, () => stack);
+  const segments = createSegmentLayer(root, element);
 
   const series = () => study?.seriesOf(uid);
 
@@ -117,6 +120,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     shown = undefined;
     badges.lossy.hidden = true;
     overlay.hide();
+    segments.hidden();
     presenter.hidden();
     marking.hidden();
   }
@@ -151,6 +155,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
     describeShown(next);
     overlay.show(next);
     badges.lossy.hidden = text(next.frame.dataset, Tag.LossyImageCompression) !== "01";
+    segments.shown(study, next, (pixel) => stack.toCanvas(pixel));
     presenter.shown(next);
     marking.shown(next);
     if (facts.status !== "ready") set("ready");

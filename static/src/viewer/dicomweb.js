@@ -76,6 +76,9 @@ export function createClient({ root, studyUID }) {
       const url = `${ofSeries(series)}/instances/${sop}`;
       return `${url}${frame ? `/frames/${frame}` : ""}/thumbnail`;
     },
+    /** Of several frames of an instance. */
+    framesURL: (series, sop, numbers) =>
+      `${ofSeries(series)}/instances/${sop}/frames/${numbers.join(",")}`,
     /** Of a frame's pixels, or of the picture that the server makes of it. */
     frameURL(seriesUID, { sopInstanceUID, frame, byServer }) {
       const url = `${ofSeries(seriesUID)}/instances/${sopInstanceUID}/frames/${frame}`;

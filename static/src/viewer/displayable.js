@@ -18,13 +18,13 @@ const kinds = [
     classes: /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11\./,
     modalities: ["PR"],
     name: "a presentation state (PR)",
-    why: "It says how other images were displayed and has no picture of its own.",
+    why: "It says how other images were displayed: choose it under Layers while one of them is shown.",
   },
   {
     classes: /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.66\.[4-7]/,
     modalities: ["SEG", "M3D"],
     name: "a segmentation (SEG)",
-    why: "It marks regions in other images. This viewer cannot lay it over them yet.",
+    why: "It marks regions in other images: choose them under Layers, beside the tools.",
   },
   {
     classes: /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.66(\.[1-3])?$/,

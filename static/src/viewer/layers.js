@@ -1,5 +1,6 @@
 /** The menu of what lies over the pictures: presentation states and segmentations. */
 import { watchPopup } from "./popups.js";
+import { createSegmentsMenu } from "./segments/menu.js";
 import { createStatesMenu } from "./states/menu.js";
 
 /**
@@ -12,5 +13,9 @@ import { createStatesMenu } from "./states/menu.js";
 export function watchLayers(button, options) {
   const root = document.getElementById(button.dataset.menu);
   const states = createStatesMenu(root, options);
-  watchPopup(button, () => states.fill());
+  const segments = createSegmentsMenu(root, options);
+  watchPopup(button, () => {
+    states.fill();
+    segments.fill();
+  });
 }

@@ -1,6 +1,7 @@
 /** The studies that the page shows: the one it was opened for, and priors of the same patient. */
 import { createClient, pageState } from "./dicomweb.js";
 import { maybePictures } from "./displayable.js";
+import { createSegments } from "./segments/store.js";
 import { loadState } from "./states/presenting.js";
 
 /** What the page knows of its series before their metadata. */
@@ -25,7 +26,7 @@ export function createStudy(state, { store, isPrior = false }) {
   const states = new Map();
   let series = prepared(state.series);
 
-  return {
+  const study = {
     id: state.study.id,
     uid: state.study.uid,
     date: state.study.date,
@@ -64,6 +65,13 @@ export function createStudy(state, { store, isPrior = false }) {
       return new Set(changed.map(({ uid }) => uid));
     },
   };
+  return Object.assign(study, {
+    segments: createSegments({
+      series: study.series,
+      metadataOf: study.metadataOf,
+      framesURL: client.framesURL,
+    }),
+  });
 }
 
 /**
