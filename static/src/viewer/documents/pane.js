@@ -92,7 +92,7 @@ export function createPane(root, { loginURL, jump }) {
     const mine = (turn += 1);
     close?.();
     close = undefined;
-    write(title, document.kind === "keys" ? document.name : document.title);
+    write(title, document.kind === "pdf" ? document.title : document.name);
     body.setAttribute("aria-label", named(document));
     pane.dataset.kind = document.kind;
     pane.dataset.state = "loading";
