@@ -220,7 +220,8 @@ async function openPrior(cell, id, { uid, like } = {}) {
     prior.seriesOf(uid) ??
     pictures.find((each) => like && each.description === like.description) ??
     pictures.find((each) => like && each.modality === like.modality) ??
-    pictures[0];
+    pictures[0] ??
+    prior.series()[0];
   if (chosen) await cell.open(prior, chosen.uid);
   else cell.note({ title: "This prior has no pictures", lines: [] });
 }

@@ -1,11 +1,12 @@
 /** Segments over the picture of a viewport. */
 import { make, write } from "../dom.js";
 import { cornersOn, framesOn } from "./list.js";
-import { shareOf } from "./masks.js";
+import { shareOf, valuesOf } from "./masks.js";
 
 /** A frame in the colour of its segment, as opaque as its share of each pixel. */
-function painted(values, segment, segmentation) {
+function painted(bytes, segment, segmentation) {
   const { rows, columns } = segmentation;
+  const values = valuesOf(bytes, segmentation);
   const canvas = new OffscreenCanvas(columns, rows);
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
@@ -33,9 +34,13 @@ export function createSegmentLayer(root, element) {
   root.querySelector(".badges").prepend(badge);
   /** Of the frames on the screen, by segmentation, frame and segment. */
   let pictures = new Map();
+  /** What lies on the picture: of which segmentation which frame as which segment. */
+  let parts = [];
+  let failed = [];
   let turn = 0;
   let study;
   let shown;
+  let key = "";
   let toCanvas;
   const followed = new WeakSet();
 
@@ -62,7 +67,7 @@ export function createSegmentLayer(root, element) {
       );
   }
 
-  function draw(parts) {
+  function draw() {
     const scale = window.devicePixelRatio || 1;
     const size = [element.clientWidth, element.clientHeight].map((side) =>
       Math.round(side * scale),
@@ -77,13 +82,13 @@ export function createSegmentLayer(root, element) {
     const unplaced = new Set();
     let count = 0;
     for (const { segmentation, frame, segment } of parts) {
-      const values = study.segments.masksOf(segmentation).here(frame.number);
+      const bytes = study.segments.masksOf(segmentation).here(frame.number);
       const corners = cornersOn(segmentation, frame, shown.frame);
       if (!corners) unplaced.add(segmentation.name);
-      if (!values || !corners) continue;
-      const key = `${segmentation.uid} ${frame.number} ${segment.number}`;
-      const picture = before.get(key) ?? painted(values, segment, segmentation);
-      pictures.set(key, picture);
+      if (!bytes || !corners) continue;
+      const part = `${segmentation.uid} ${frame.number} ${segment.number}`;
+      const picture = before.get(part) ?? painted(bytes, segment, segmentation);
+      pictures.set(part, picture);
       const [[x, y], [right, rightY], [bottom, bottomY]] = corners.map(toCanvas);
       const { rows, columns } = segmentation;
       context.setTransform(
@@ -99,19 +104,18 @@ export function createSegmentLayer(root, element) {
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     if (count) canvas.dataset.segments = String(count);
-    say(unplaced.size ? `Not placed on this image: ${[...unplaced].join(", ")}` : "");
+    if (failed.length) say(`Could not be loaded: ${failed.join(", ")}`);
+    else say(unplaced.size ? `Not placed on this image: ${[...unplaced].join(", ")}` : "");
   }
 
+  /** Another picture, or other segments. */
   async function update() {
     const mine = (turn += 1);
-    if (!shown || !study) return;
-    const parts = wanted();
-    if (!parts.length) {
-      wipe();
-      say("");
-      return;
-    }
-    draw(parts);
+    if (!shown) return;
+    const { segments } = study;
+    parts = wanted();
+    failed = [];
+    draw();
     const byObject = new Map();
     for (const { segmentation, frame } of parts) {
       const numbers = byObject.get(segmentation) ?? new Set();
@@ -119,33 +123,41 @@ export function createSegmentLayer(root, element) {
     }
     const loads = [...byObject].map(async ([segmentation, numbers]) => {
       try {
-        await study.segments.masksOf(segmentation).load([...numbers]);
+        await segments.masksOf(segmentation).load([...numbers]);
         return "";
       } catch {
         return segmentation.name;
       }
     });
-    const failed = (await Promise.all(loads)).filter(Boolean);
+    const names = (await Promise.all(loads)).filter(Boolean);
     if (mine !== turn) return;
-    draw(parts);
-    if (failed.length) say(`Could not be loaded: ${failed.join(", ")}`);
+    failed = names;
+    draw();
+    for (const { segmentation } of failed.length ? [] : segments.shown()) {
+      const numbers = segmentation.frames.map(({ number }) => number);
+      segments.masksOf(segmentation).prefetch(numbers);
+    }
   }
 
   return {
+    /** A picture of a study is on the screen, or lies there otherwise: `place` says where its pixels are. */
     shown(nextStudy, next, place) {
-      study = nextStudy;
-      shown = next;
-      toCanvas = place;
+      const nextKey = `${nextStudy.id} ${next.frame.sopInstanceUID} ${next.frame.frame}`;
+      const isSame = shown && key === nextKey;
+      [study, shown, key, toCanvas] = [nextStudy, next, nextKey, place];
       if (!followed.has(study)) {
         followed.add(study);
         const own = study;
         own.segments.subscribe(() => study === own && update());
       }
-      update();
+      if (!isSame) update();
+      else if (parts.length) draw();
     },
     hidden() {
       turn += 1;
       shown = undefined;
+      parts = [];
+      failed = [];
       pictures = new Map();
       wipe();
       say("");
