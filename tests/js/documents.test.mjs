@@ -5,6 +5,7 @@ import { contentsOf } from "../../static/src/viewer/contents.js";
 import { selectionOf } from "../../static/src/viewer/documents/keyobjects.js";
 import { documentKind, documentsOf } from "../../static/src/viewer/documents/kinds.js";
 import { widthFor } from "../../static/src/viewer/documents/pages.js";
+import { otherIdentity } from "../../static/src/viewer/identity.js";
 import { indexAt, placeOfAddress } from "../../static/src/viewer/documents/places.js";
 
 const element = (...values) => ({ Value: values });
@@ -148,4 +149,15 @@ test("pages are asked for in steps of width", () => {
   assert.equal(widthFor(800, 1), 800);
   assert.equal(widthFor(700, 2), 1400);
   assert.equal(widthFor(9000, 2), 4000);
+});
+
+test("a document of somebody else says whose it says it is", () => {
+  const patient = { id: "7", name: "DOE^Jane" };
+  const of = (id, name) => ({ "00100020": element(id), "00100010": element({ Alphabetic: name }) });
+  assert.equal(otherIdentity(of("7", "DOE^Jane"), patient), "");
+  assert.equal(otherIdentity({}, patient), "");
+  assert.equal(
+    otherIdentity(of("8", "ROE^Rita"), patient),
+    "carries another identity: ROE, Rita, ID 8",
+  );
 });

@@ -59,7 +59,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, jump, o
   const element = root.querySelector("[data-viewport]");
   const cover = createCover(part("cover"));
   const preview = createPreview(element);
-  const pane = createPane(root, { loginURL, jump: (...where) => jump(cell, ...where) });
+  const pane = createPane(root, { patient, loginURL, jump: (...where) => jump(cell, ...where) });
   const overlay = createOverlay(part("overlay"), patient);
   const badges = Object.fromEntries(
     ["prior", "lossy", "loading", "link"].map((each) => [each, part(each)]),

@@ -2,6 +2,7 @@
 import { RequestError } from "../dicomweb.js";
 import { make, write } from "../dom.js";
 import { explain } from "../failures.js";
+import { otherIdentity } from "../identity.js";
 import { seriesLabel } from "../rail.js";
 import { date, time } from "../wording.js";
 import { keyImagesOf } from "./keyobjects.js";
@@ -18,18 +19,22 @@ const named = ({ title, date: day, time: at }) =>
 /**
  * @param {HTMLElement} root of the cell
  * @param {object} options
+ * @param {object} options.patient of the page's banner
  * @param {string} options.loginURL
  * @param {(study: object, place: object) => void} options.jump shows a picture that is referred to
  */
-export function createPane(root, { loginURL, jump }) {
+export function createPane(root, { patient, loginURL, jump }) {
   const title = make("h2", { className: "document-title", dir: "auto" });
+  const prior = make("strong", { className: "badge badge-prior", hidden: true });
+  const warning = make("p", { className: "document-identity", role: "alert", hidden: true });
   const choice = make("select", { "aria-label": "Document of the series" });
   const tools = make("div", { className: "document-tools" });
   const body = make("div", { className: "document-body", role: "region", tabindex: "0" });
   const pane = make(
     "div",
     { className: "document", hidden: true },
-    make("div", { className: "document-head" }, title, choice, tools),
+    make("div", { className: "document-head" }, prior, title, choice, tools),
+    warning,
     body,
   );
   root.append(pane);
@@ -97,6 +102,9 @@ export function createPane(root, { loginURL, jump }) {
     pane.dataset.kind = document.kind;
     pane.dataset.state = "loading";
     tools.replaceChildren();
+    const words = otherIdentity(document.instance, patient);
+    warning.hidden = !words;
+    write(warning, words && `This document ${words}`);
     body.replaceChildren(
       make("p", { className: "document-loading", text: "Loading the document" }),
     );
@@ -138,6 +146,8 @@ export function createPane(root, { loginURL, jump }) {
       study = nextStudy;
       uid = nextUid;
       documents = found;
+      prior.hidden = !study.isPrior;
+      if (study.isPrior) write(prior, `Prior ${date(study.date) || "without a date"}`);
       choice.replaceChildren(...found.map((each) => make("option", { text: named(each) })));
       choice.hidden = found.length < 2;
       pane.hidden = false;

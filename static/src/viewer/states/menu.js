@@ -65,7 +65,10 @@ export function createStatesMenu(root, { active, say, reload }) {
     list.replaceChildren(
       ...(mineOnly.length ? [undefined, ...mineOnly].map((facts) => choice(cell, facts)) : []),
     );
-    if (focused) (list.querySelector("[aria-pressed=true]") ?? list.firstElementChild)?.focus();
+    // Just opened: the name is not what people come for.
+    const isFresh = document.activeElement === form?.elements.name && !form.elements.name.value;
+    if (focused || isFresh)
+      (list.querySelector("[aria-pressed=true]") ?? list.firstElementChild)?.focus();
     const words = mineOnly.length ? "" : "None about this image.";
     write(
       status,

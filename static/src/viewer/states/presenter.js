@@ -50,6 +50,7 @@ export function createPresenter(root, element, stack) {
         const why = state ? state.why : "It says nothing of this image.";
         badge.classList.toggle("badge-warn", Boolean(why));
         write(badge, `Presentation state: ${chosen.name}${why ? `. ${why}` : ""}`);
+        badge.title = badge.textContent;
       }
       layer.draw(shown, (pixel) => stack().toCanvas(pixel));
     },

@@ -28,7 +28,9 @@ export function viewOf({ uid, stack, shown, element }) {
     [element.clientWidth, element.clientHeight],
   ].map((corner) => rescaled(stack.toPixel(corner), frame, stored));
   const { rotation, isFlipped } = stack.turning.rotation();
-  const window = color || (shape === "TABLE" && !shown.byReader) ? null : rangeWindow(range, shape);
+  // The image's own table goes as it is; another one, or one that was stretched, as the window that it fills.
+  const isOwnTable = shape === "TABLE" && !shown.byReader && !shown.state?.curve;
+  const window = color || isOwnTable ? null : rangeWindow(range, shape);
   return {
     series_instance_uid: uid,
     sop_instance_uid: frame.sopInstanceUID,
