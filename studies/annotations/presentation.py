@@ -35,6 +35,8 @@ LABEL: Final = "SAVED VIEW"
 LAYER: Final = "MEASUREMENTS"
 MAX_IMAGES: Final = 2_000
 MAX_MARKS: Final = 500
+PLAIN: Final = str.maketrans({"×": "x", "²": "2", "°": " deg"})
+"""Signs of measures that workstations without UTF-8 show as nonsense."""
 RESCALE: Final = ("RescaleIntercept", "RescaleSlope", "RescaleType")
 
 
@@ -68,6 +70,7 @@ def presentation_state(study: Study, view: View, who: User) -> bytes:
     made.SOPClassUID = COLOUR if is_colour else GREYSCALE
     made.SOPInstanceUID = f"2.25.{uuid.uuid4().int}"
     _series(made, study)
+    made.Laterality = source.get("Laterality") or ""
     _identification(made, study, view, who)
     made.ReferencedSeriesSequence = [
         _item(
@@ -308,7 +311,7 @@ def _graphic(kind: str, points: Sequence[tuple[float, float]]) -> Dataset:
 
 
 def _texts(row: Measurement) -> Iterator[Dataset]:
-    words = measured(row)
+    words = measured(row).translate(PLAIN)
     if words:
         column, row_ = row.points[-1]
         yield _item(
