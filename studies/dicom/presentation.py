@@ -63,11 +63,13 @@ class Shutter:
 @dataclass(frozen=True, slots=True)
 class Area:
     """The part to be seen, in pixels of the image before it is turned: left, top, right, bottom
-    edges (PS3.3 C.10.4). `spacing`: vertical over horizontal, None where the image says it."""
+    edges (PS3.3 C.10.4). `spacing`: vertical over horizontal, None where the image says it;
+    `fits`: no size is asked for, it is shown as large as there is room."""
 
     edges: tuple[float, float, float, float]
     magnification: float
     spacing: float | None
+    fits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,7 @@ def _area(item: Dataset) -> Area | None:
         (left - 1, top - 1, right, bottom),
         magnification if mode == "MAGNIFY" and magnification and magnification > 0 else 1.0,
         _spacing(item),
+        fits=mode != "MAGNIFY",
     )
 
 

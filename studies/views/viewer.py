@@ -70,8 +70,11 @@ def same_patient(study: Study, who: Principal) -> StudyQuerySet:
 def images_state(study: Study) -> dict[str, Any]:
     """Where the images of a study come from, and whose they are."""
     root = f"/dicom-web/sites/{study.site.slug}"
+    page = f"{reverse('worklist')}studies/{study.pk}/"
     return {
         "dicomweb": root,
+        "documentsURL": f"{page}documents/",
+        "statesURL": f"{page}presentation-states/",
         "study": {
             "id": study.pk,
             "uid": study.study_instance_uid,

@@ -84,6 +84,7 @@ def filled(route: str, values: Values) -> str:
         "<str:sha256>": "0" * 64,
         "<str:name>": "volumes",
         "<str:kind>": "report",
+        "<str:uid>": "1.2.3.4",
         "<int:number>": values["version"],
         "<uuid:annotation>": values["measurement" if "measurements" in route else "key_image"],
         "<path:content_type_id>": 1,

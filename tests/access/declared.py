@@ -51,6 +51,9 @@ GET    studies/<int:pk>/preview/ | 200 200 200 200 200 404 404 302 | study.previ
 POST   api/studies/together/ | 200 200 200 200 403 403 200 401 | study.priority
 GET    studies/<int:pk>/view/ | 200 200 200 200 200 404 404 302 | study.opened
 GET    studies/<int:pk>/prior/<int:prior>/ | 200 200 200 200 404 404 404 302 | study.opened
+GET    studies/<int:pk>/documents/<str:uid>/ | 404 404 404 404 404 404 404 302 | (refused)
+GET    studies/<int:pk>/documents/<str:uid>/pages/<int:number>/ | 404 404 404 404 404 404 404 302 | (refused)
+GET    studies/<int:pk>/presentation-states/<str:uid>/ | 404 404 404 404 404 404 404 302 | (refused)
 GET    hanging/ | 200 200 200 200 200 200 200 302 | (none)
 POST   hanging/<int:pk>/rename/ | 200 404 200 200 404 404 404 302 | hanging_protocol.renamed
 POST   hanging/<int:pk>/rules/ | 200 404 200 200 404 404 404 302 | hanging_protocol.changed
@@ -127,6 +130,7 @@ GET    api/studies/<int:pk>/measurements/ | 200 200 200 200 403 404 404 401 | st
 PUT    api/studies/<int:pk>/measurements/<uuid:annotation>/ | 200 403 403 403 403 404 404 401 | measurement.changed
 DELETE api/studies/<int:pk>/measurements/<uuid:annotation>/ | 204 403 403 403 403 404 404 401 | measurement.removed
 POST   api/studies/<int:pk>/annotations/store/ | 200 403 403 403 403 404 404 401 | instances.received annotations.stored
+POST   api/studies/<int:pk>/presentation-states/ | 400 403 403 403 403 404 404 401 | (nothing)
 GET    api/studies/<int:pk>/key-images/ | 200 200 200 200 403 404 404 401 | study.annotations
 PUT    api/studies/<int:pk>/key-images/<uuid:annotation>/ | 200 403 403 403 403 404 404 401 | key_image.changed
 DELETE api/studies/<int:pk>/key-images/<uuid:annotation>/ | 204 403 403 403 403 404 404 401 | key_image.removed

@@ -3,6 +3,7 @@ import { createCine } from "./cine.js";
 import { contentsOf } from "./contents.js";
 import { createCover } from "./cover.js";
 import { RequestError } from "./dicomweb.js";
+import { createPane } from "./documents/pane.js";
 import { write } from "./dom.js";
 import { explain } from "./failures.js";
 import { planeOf } from "./geometry.js";
@@ -11,6 +12,8 @@ import { createOverlay } from "./overlay.js";
 import { createPreview } from "./preview.js";
 import { seriesLabel } from "./rail.js";
 import { rendererStarted } from "./renderer.js";
+import { createSegmentLayer } from "./segments/layer.js";
+import { createPresenter } from "./states/presenter.js";
 import { Tag, text } from "./tags.js";
 import { date } from "./wording.js";
 
@@ -48,13 +51,15 @@ function storeOf(study) {
  * @param {() => boolean} options.may whether the person may mark
  * @param {(words: string) => void} options.say
  * @param {(cell: object) => object} options.marksOn what marking tells of a cell's marks
+ * @param {(cell: object, study: object, place: object) => void} options.jump shows what a document refers to
  * @param {object} options.on `shown(cell)`, `changed(cell)`: its status, progress or cine
  */
-export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
+export function createCell(root, { patient, loginURL, may, say, marksOn, jump, on }) {
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const element = root.querySelector("[data-viewport]");
   const cover = createCover(part("cover"));
   const preview = createPreview(element);
+  const pane = createPane(root, { patient, loginURL, jump: (...where) => jump(cell, ...where) });
   const overlay = createOverlay(part("overlay"), patient);
   const badges = Object.fromEntries(
     ["prior", "lossy", "loading", "link"].map((each) => [each, part(each)]),
@@ -84,6 +89,9 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     say,
     on: marksOn(() => study),
   });
+  // Each goes below the one before: segments, then states, then measurements over them.
+  const presenter = createPresenter(root, element, () => stack);
+  const segments = createSegmentLayer(root, element);
 
   const series = () => study?.seriesOf(uid);
 
@@ -112,6 +120,8 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     shown = undefined;
     badges.lossy.hidden = true;
     overlay.hide();
+    segments.hidden();
+    presenter.hidden();
     marking.hidden();
   }
 
@@ -145,6 +155,8 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     describeShown(next);
     overlay.show(next);
     badges.lossy.hidden = text(next.frame.dataset, Tag.LossyImageCompression) !== "01";
+    segments.shown(study, next, (pixel) => stack.toCanvas(pixel));
+    presenter.shown(next);
     marking.shown(next);
     if (facts.status !== "ready") set("ready");
     on.shown(cell);
@@ -216,6 +228,8 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     name();
     // Nothing of the series before may stay on the screen under the new name.
     forgetShown();
+    pane.close();
+    if (!keep) presenter.forget();
     preview.clear();
     cover.loading(`Loading ${seriesLabel(wanted)}`);
     set("loading");
@@ -223,8 +237,16 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
       if (wanted.pictures) startStack().catch(() => {});
       const instances = await study.metadataOf(uid);
       if (turn !== opening) return;
-      const { frames, notice, explanation } = contentsOf(instances);
+      const { frames, notice, explanation, documents } = contentsOf(instances);
       facts.notice = notice;
+      if (documents) {
+        stack?.clear();
+        element.dataset.imageCount = "0";
+        cover.clear();
+        await pane.show(study, uid, documents);
+        if (turn === opening) set("ready");
+        return;
+      }
       if (explanation) {
         stack?.clear();
         element.dataset.imageCount = "0";
@@ -256,6 +278,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     opening += 1;
     cine?.stop();
     stack?.clear();
+    pane.close();
     preview.clear();
     study = undefined;
     uid = undefined;
@@ -285,6 +308,7 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
     root,
     element,
     marking,
+    presenter,
     cover,
     facts,
     open,
@@ -300,6 +324,10 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
       return uid;
     },
     series,
+    /** Whether it shows a document, no pictures. */
+    get isDocument() {
+      return pane.isOpen;
+    },
     /** What is on the screen, undefined while there is no picture. */
     get shown() {
       return shown;
@@ -332,6 +360,10 @@ export function createCell(root, { patient, loginURL, may, say, marksOn, on }) {
       stack?.setMode(next);
     },
     moveTo(where) {
+      if (pane.isOpen) {
+        pane.move(where);
+        return;
+      }
       if (!stack) return;
       cine?.stop();
       stack.scrollTo(where(stack.index, stack.count()));

@@ -1,5 +1,6 @@
 /** What a series holds, as a stack of frames or in words. */
 import { whyNot } from "./displayable.js";
+import { documentsOf } from "./documents/kinds.js";
 import { framesOf } from "./frames.js";
 import { sortFrames } from "./sorting.js";
 import { plural } from "./wording.js";
@@ -28,14 +29,19 @@ function explainObjects(reasons) {
 
 /**
  * @param {object[]} instances DICOM JSON
- * @returns {{frames: object[], notice: string, explanation?: object}} frames in reading order; `notice` names
- *   what is left out; `explanation` says why there are none
+ * @returns {{frames: object[], notice: string, explanation?: object, documents?: object[]}} frames in reading
+ *   order; `notice` names what is left out; `explanation` says why there are none; `documents` are read instead
  */
 export function contentsOf(instances) {
   const reasons = instances.map((instance) => whyNot(instance));
   const pictures = instances.filter((_, at) => !reasons[at]);
   const others = reasons.filter(Boolean);
   if (!pictures.length) {
+    const documents = documentsOf(instances);
+    const left = instances.length - documents.length;
+    if (documents.length) {
+      return { frames: [], notice: left ? `Not shown: ${plural(left, "object")}.` : "", documents };
+    }
     return {
       frames: [],
       notice: "",

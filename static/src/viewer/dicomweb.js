@@ -18,11 +18,10 @@ export function kindOfStatus(status) {
   return status === 0 ? "network" : "server";
 }
 
-/** Fetches with the session; answers that are a login page count as an ended session. */
-export async function request(url, accept, { background = false, signal } = {}) {
-  let response;
+/** What the server answers, whatever that is. RequestError where it does not. */
+export async function answer(url, accept, { background = false, signal } = {}) {
   try {
-    response = await fetch(url, {
+    return await fetch(url, {
       credentials: "same-origin",
       headers: { Accept: accept, ...(background && { "X-Background": "1" }) },
       signal,
@@ -31,6 +30,11 @@ export async function request(url, accept, { background = false, signal } = {}) 
     if (error.name === "AbortError") throw error;
     throw new RequestError("network");
   }
+}
+
+/** Fetches with the session; answers that are a login page count as an ended session. */
+export async function request(url, accept, options) {
+  const response = await answer(url, accept, options);
   if (!response.ok) throw new RequestError(kindOfStatus(response.status), response.status);
   const type = response.headers.get("Content-Type") ?? "";
   if (response.redirected || type.startsWith("text/html")) throw new RequestError("session", 401);
@@ -65,6 +69,16 @@ export function createClient({ root, studyUID }) {
       await Promise.all(instances.map((instance) => fillPalette(instance, url, options)));
       return instances;
     },
+    /** Of a document as the server renders it. */
+    documentURL: (seriesUID, sop) => `${ofSeries(seriesUID)}/instances/${sop}/rendered`,
+    /** Of a small picture of an instance, or of one of its frames. */
+    thumbnailURL({ series, sop, frame }) {
+      const url = `${ofSeries(series)}/instances/${sop}`;
+      return `${url}${frame ? `/frames/${frame}` : ""}/thumbnail`;
+    },
+    /** Of several frames of an instance. */
+    framesURL: (series, sop, numbers) =>
+      `${ofSeries(series)}/instances/${sop}/frames/${numbers.join(",")}`,
     /** Of a frame's pixels, or of the picture that the server makes of it. */
     frameURL(seriesUID, { sopInstanceUID, frame, byServer }) {
       const url = `${ofSeries(seriesUID)}/instances/${sopInstanceUID}/frames/${frame}`;

@@ -1,4 +1,5 @@
 import { Tag, text } from "./tags.js";
+import { personName } from "./wording.js";
 
 const folded = (value) =>
   String(value ?? "")
@@ -22,4 +23,11 @@ export function contradiction(dataset, patient) {
   const otherId = id !== "" && id !== patient.id.trim();
   const otherName = name !== "" && folded(name) !== folded(patient.name);
   return otherId || otherName ? { id, name } : undefined;
+}
+
+/** What to say of an object that says it is of somebody else; "" for one that does not. */
+export function otherIdentity(dataset, patient) {
+  const other = contradiction(dataset, patient);
+  if (!other) return "";
+  return `carries another identity: ${personName(other.name) || "no name"}, ID ${other.id || "none"}`;
 }

@@ -1,5 +1,5 @@
 import { write } from "./dom.js";
-import { contradiction } from "./identity.js";
+import { otherIdentity } from "./identity.js";
 import { edgeLetters } from "./orientation.js";
 import { locationOf } from "./sorting.js";
 import { Tag, number, text, values } from "./tags.js";
@@ -121,14 +121,9 @@ export function createOverlay(root, patient) {
         quadruped: text(frame.dataset, Tag.AnatomicalOrientationType) === "QUADRUPED",
       });
       for (const [edge, element] of edges) write(element, letters[edge]);
-      const other = contradiction(frame.dataset, patient);
-      warning.hidden = !other;
-      write(
-        warning,
-        other
-          ? `This image carries another identity: ${personName(other.name) || "no name"}, ID ${other.id || "none"}`
-          : "",
-      );
+      const words = otherIdentity(frame.dataset, patient);
+      warning.hidden = !words;
+      write(warning, words && `This image ${words}`);
     },
     hide() {
       root.hidden = true;

@@ -6,6 +6,8 @@ import { watchSendDialog } from "../sends/dialog.js";
 import { watchAttachments } from "../finding/attachments.js";
 import { createCell } from "./cell.js";
 import { contentsOf } from "./contents.js";
+import { createJump } from "./documents/jump.js";
+import { pageState } from "./dicomweb.js";
 import { write } from "./dom.js";
 import { acceptDrops, beginDrag } from "./dragging.js";
 import { watchCorrected } from "./corrected.js";
@@ -16,6 +18,7 @@ import { fillHelp } from "./help.js";
 import { actionOf } from "./keys.js";
 import { watchLate } from "./late.js";
 import { watchOpening } from "./openings.js";
+import { watchLayers } from "./layers.js";
 import { createLayoutPicker } from "./layout-picker.js";
 import { createMagnifier } from "./magnifier.js";
 import { withHistory } from "./measure/history.js";
@@ -95,6 +98,8 @@ const sync = createSync({
 });
 const windows = joinWindows(study.id, { place: (plane) => sync.followOutside(plane) });
 
+const jump = createJump({ grid, say: (words) => reportSide.say(words) });
+
 const active = () => grid.active;
 const stack = () => active()?.stack;
 const toolbar = createToolbar({ stack });
@@ -111,6 +116,7 @@ function makeCell(own) {
       keyImageKept: (id) => shown()?.isPrior || reportSide.keyImageKept(id),
       measurementRemoved: (id) => shown()?.isPrior || reportSide.measurementRemoved(id),
     }),
+    jump: (...where) => jump(...where),
     on: {
       shown(one) {
         noteSeen(one);
@@ -214,7 +220,8 @@ async function openPrior(cell, id, { uid, like } = {}) {
     prior.seriesOf(uid) ??
     pictures.find((each) => like && each.description === like.description) ??
     pictures.find((each) => like && each.modality === like.modality) ??
-    pictures[0];
+    pictures[0] ??
+    prior.series()[0];
   if (chosen) await cell.open(prior, chosen.uid);
   else cell.note({ title: "This prior has no pictures", lines: [] });
 }
@@ -548,6 +555,11 @@ createMeasurementList(byId("measurement-list"), {
   visible: byId("measurements-visible"),
 });
 watchKeeping(byId("keeping"), annotations);
+watchLayers(byId("layers"), {
+  active,
+  say: (words) => reportSide.say(words),
+  reload: async () => refresh(await pageState(state.stateURL)),
+});
 
 const picker = createLayoutPicker(byId("layouts"), {
   current: () => grid.layout,

@@ -135,6 +135,9 @@ export function createStack(element, on) {
   let isActive = true;
   /** Range of values that a hanging protocol asks for. */
   let preset;
+  /** What a presentation state says of a frame; undefined for nothing. */
+  let presented = () => undefined;
+  let laid;
   let readerWindow = false;
   let readerInvert = false;
   let mode = "window";
@@ -164,7 +167,8 @@ export function createStack(element, on) {
       count: imageIds.length,
       frame: frameOf(image.imageId),
       range: viewport.getProperties().voiRange,
-      shape: image.curve.shape,
+      shape: curveFor(image).shape,
+      state: stateFor(image),
       inverted: readerInvert,
       byReader: readerWindow,
       color: image.color === true,
@@ -174,14 +178,32 @@ export function createStack(element, on) {
     });
   }
 
+  const stateFor = (image) => presented(frameOf(image.imageId));
+  const curveFor = (image) => (!image.color && stateFor(image)?.curve) || image.curve;
+  const invertFor = (image) =>
+    (stateFor(image)?.inverted ?? frameOf(image.imageId)?.photometric === "MONOCHROME1") !==
+    readerInvert;
+
   /** The viewport carries window and inversion of one picture on to the next; each file has its own. */
   function applyDefaults(image) {
-    const monochrome1 = frameOf(image.imageId)?.photometric === "MONOCHROME1";
-    const invert = monochrome1 !== readerInvert;
-    const own = image.color ? image.curve.range : (preset ?? image.curve.range);
+    const invert = invertFor(image);
+    const curve = curveFor(image);
+    const own = image.color || curve !== image.curve ? curve.range : (preset ?? curve.range);
     const voiRange = readerWindow ? viewport.getProperties().voiRange : own;
     viewport.setProperties({ voiRange, invert });
-    if (!image.color) draw(image.curve, voiRange, invert);
+    if (!image.color) draw(curve, voiRange, invert);
+  }
+
+  /** Turns and places the picture as its state says, where the one before was said to lie otherwise. */
+  function lay(image) {
+    const state = stateFor(image);
+    if (state?.key === laid) return;
+    laid = state?.key;
+    turning.forget();
+    viewport.resetCamera();
+    if (!state) return;
+    turning.layOut(state.rotation, state.is_flipped);
+    if (state.area) turning.showArea(state.area);
   }
 
   /** The file's own curve, over its own range or the reader's. Later ranges stretch what is set here. */
@@ -211,6 +233,7 @@ export function createStack(element, on) {
     if (idOf(detail.imageIdIndex) !== detail.image.imageId) return;
     shownIndex = detail.imageIdIndex;
     applyDefaults(detail.image);
+    lay(detail.image);
     turning.apply();
     settle(shownIndex);
     report();
@@ -366,6 +389,7 @@ export function createStack(element, on) {
       if (previous) viewport.setProperties({ voiRange: previous });
       // The viewport carries zoom and place over to the next stack.
       if (!keep) {
+        laid = undefined;
         turning.forget();
         viewport.resetCamera();
       }
@@ -411,8 +435,25 @@ export function createStack(element, on) {
       readerInvert = false;
       turning.forget();
       viewport.resetCamera();
+      laid = undefined;
+      lay(image);
       turning.setSmooth(true);
       applyDefaults(image);
+      viewport.render();
+      report();
+    },
+
+    /** Shows the pictures as a presentation state says; without one, as their files do. */
+    present(of = () => undefined) {
+      presented = of;
+      // Another state may say the same by another name.
+      laid = Number.NaN;
+      readerWindow = false;
+      readerInvert = false;
+      const image = viewport.getCornerstoneImage();
+      if (!image || shownIndex < 0) return;
+      applyDefaults(image);
+      lay(image);
       viewport.render();
       report();
     },
@@ -489,8 +530,8 @@ export function createStack(element, on) {
         samples: image.numberOfComponents ?? 1,
         values: image.voxelManager.getScalarData(),
         range: viewport.getProperties().voiRange,
-        greys: image.curve.greys,
-        isInverted: (frameOf(image.imageId)?.photometric === "MONOCHROME1") !== readerInvert,
+        greys: curveFor(image).greys,
+        isInverted: invertFor(image),
       };
     },
 

@@ -1,6 +1,8 @@
 /** The studies that the page shows: the one it was opened for, and priors of the same patient. */
 import { createClient, pageState } from "./dicomweb.js";
 import { maybePictures } from "./displayable.js";
+import { createSegments } from "./segments/store.js";
+import { loadState } from "./states/presenting.js";
 
 /** What the page knows of its series before their metadata. */
 function prepared(series) {
@@ -20,14 +22,28 @@ export function createStudy(state, { store, isPrior = false }) {
   const client = createClient({ root: state.dicomweb, studyUID: state.study.uid });
   /** Metadata by series, as promises; those that failed are asked for again. */
   const metadata = new Map();
+  /** Presentation states by UID, as promises. */
+  const states = new Map();
   let series = prepared(state.series);
 
-  return {
+  const study = {
     id: state.study.id,
+    uid: state.study.uid,
     date: state.study.date,
     isPrior,
     store,
     client,
+    /** Of the pages of a PDF. */
+    pagesURL: (sop) => `${state.documentsURL}${sop}/`,
+    /** What a presentation state of the study says; asked for once. */
+    stateOf(uid) {
+      if (!states.has(uid)) {
+        const promise = loadState(`${state.statesURL}${uid}/`);
+        promise.catch(() => states.delete(uid));
+        states.set(uid, promise);
+      }
+      return states.get(uid);
+    },
     series: () => series,
     seriesOf: (uid) => series.find((each) => each.uid === uid),
     metadataOf(uid) {
@@ -44,9 +60,18 @@ export function createStudy(state, { store, isPrior = false }) {
       series = prepared(next.series);
       const changed = series.filter(({ uid, count }) => before.get(uid)?.count !== count);
       for (const { uid } of changed) metadata.delete(uid);
+      // A state may be about images that have come since.
+      if (changed.length) states.clear();
       return new Set(changed.map(({ uid }) => uid));
     },
   };
+  return Object.assign(study, {
+    segments: createSegments({
+      series: study.series,
+      metadataOf: study.metadataOf,
+      framesURL: client.framesURL,
+    }),
+  });
 }
 
 /**

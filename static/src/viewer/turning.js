@@ -2,7 +2,7 @@
 import { Enums } from "@cornerstonejs/core";
 
 import { screenDirections } from "./orientation.js";
-import { aligned, mirroredDown, turnedRight } from "./turns.js";
+import { aligned, laidOut, mirroredDown, rotationOf, turnedRight } from "./turns.js";
 
 const { InterpolationType } = Enums;
 const upright = Object.freeze({ up: [0, 1], isMirrored: false });
@@ -56,6 +56,34 @@ export function createTurning(viewport) {
     /** Forgets how the picture was turned: the viewport shows it upright. */
     forget() {
       lies = upright;
+    },
+    /** As a presentation state lays it out. */
+    layOut(rotation, isFlipped) {
+      lies = laidOut(rotation, isFlipped);
+      apply();
+    },
+    /** How it lies, as a presentation state says it. */
+    rotation: () => rotationOf(lies),
+    /** Shows a part: left, top, right and bottom edges in pixels from the corner of the first (PS3.3 C.10.4). */
+    showArea({ edges: [left, top, right, bottom], fits, magnification }) {
+      const data = viewport.getImageData();
+      if (!data) return;
+      const { imageData, spacing } = data;
+      const camera = viewport.getCamera();
+      const { width, height } = viewport.getCanvas();
+      const [, , slice] = imageData.worldToIndex(camera.focalPoint);
+      const middle = [(left + right - 1) / 2, (top + bottom - 1) / 2, slice];
+      const focalPoint = imageData.indexToWorld(middle);
+      const sides = [(right - left) * spacing[0], (bottom - top) * spacing[1]];
+      const [across, down] = Math.abs(lies.up[0]) > 0.5 ? [...sides].reverse() : sides;
+      const move = sum(focalPoint, 1, camera.focalPoint, -1);
+      viewport.setCamera({
+        focalPoint: Array.from(focalPoint),
+        position: sum(camera.position, 1, move, 1),
+        parallelScale: fits
+          ? Math.max(down, (across * height) / width) / 2
+          : (Math.min(spacing[0], spacing[1]) * height) / 2 / magnification,
+      });
     },
     turnRight: () => set(turnedRight(lies)),
     turnLeft: () => set(turnedRight(turnedRight(turnedRight(lies)))),

@@ -8,6 +8,19 @@ export function turnedRight({ up: [along, against], isMirrored }) {
   return { up: isMirrored ? [against, -along] : [-against, along], isMirrored };
 }
 
+/** As a presentation state says: turned clockwise by so many degrees, then flipped (PS3.3 C.10.6). */
+export function laidOut(rotation, isMirrored) {
+  let lies = { up: [0, 1], isMirrored: false };
+  for (let turned = 0; turned < rotation; turned += 90) lies = turnedRight(lies);
+  return { up: lies.up.map((value) => value || 0), isMirrored };
+}
+
+/** The opposite: degrees clockwise, and whether it is flipped after that. */
+export function rotationOf({ up: [along, against], isMirrored }) {
+  const quarter = (Math.round(Math.atan2(-along, against) / (Math.PI / 2)) + 4) % 4;
+  return { rotation: 90 * quarter, isFlipped: isMirrored };
+}
+
 /** Upside down as in water: mirrored, and turned by half. */
 export function mirroredDown({ up: [along, against], isMirrored }) {
   return { up: [-along || 0, -against || 0], isMirrored: !isMirrored };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -122,6 +123,21 @@ class PixelService:
         request = {"do": "report", "path": str(path), "as": media_type, "root": root}
         return self._ask(request)[1]
 
+    def state(self, path: Path, images: dict[str, int]) -> bytes:
+        """A presentation state as the JSON of studies.dicom.pixels.states; `images`: how many
+        frames those have that it may be about, by SOP Instance UID. PixelError."""
+        request = {"do": "state", "path": str(path)}
+        return self._ask(request, body=json.dumps(images).encode())[1]
+
+    def pages(self, path: Path) -> list[tuple[int, int]]:
+        """Width and height in points of each page of an encapsulated PDF. PixelError."""
+        head = self._ask({"do": "pages", "path": str(path)})[0]
+        return [(across, down) for across, down in head["sizes"]]
+
+    def page(self, path: Path, number: int, width: int) -> bytes:
+        """A page (from 1) of an encapsulated PDF as PNG, about `width` pixels wide. PixelError."""
+        return self._ask({"do": "page", "path": str(path), "number": number, "width": width})[1]
+
     def frame(
         self,
         path: Path,
@@ -155,11 +171,11 @@ class PixelService:
             _end(self._idle.get_nowait())
 
     def _ask(
-        self, request: dict[str, Any], deadline: float | None = None
+        self, request: dict[str, Any], deadline: float | None = None, body: bytes = b""
     ) -> tuple[dict[str, Any], bytes]:
         until = time.monotonic() + self.timeout if deadline is None else deadline
         with self._child(until) as child:
-            head, body = self._exchange(child, request, until)
+            head, body = self._exchange(child, request, until, body)
         if head.get("is_request"):
             raise BadRequestedRegion(head["words"])
         if not head["ok"]:
@@ -167,7 +183,7 @@ class PixelService:
         return head, body
 
     def _exchange(
-        self, child: subprocess.Popen[bytes], request: dict[str, Any], until: float
+        self, child: subprocess.Popen[bytes], request: dict[str, Any], until: float, sent: bytes
     ) -> tuple[dict[str, Any], bytes]:
         """One request and its own answer. Whatever goes wrong, the child does not survive it:
         an answer left in its pipe would be given to the next request, as another image."""
@@ -177,7 +193,7 @@ class PixelService:
             stdin, stdout = child.stdin, child.stdout
             if stdin is None or stdout is None:
                 raise OSError
-            wire.send(stdin, {**request, "id": number, "limit": until - time.monotonic()})
+            wire.send(stdin, {**request, "id": number, "limit": until - time.monotonic()}, sent)
             head, body = wire.receive_before(stdout.fileno(), until)
             if head.get("id") != number:
                 raise ValueError

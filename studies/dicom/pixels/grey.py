@@ -92,7 +92,7 @@ def _image_plan(dataset: Dataset, pixels: Pixels, number: int, window: Voi | Non
     return Plan(
         spare=_spare_bits(dataset, pixels),
         modality=modality,
-        voi=voi or _own_window(group(dataset, number, "FrameVOILUTSequence") or dataset),
+        voi=voi or own_window(group(dataset, number, "FrameVOILUTSequence") or dataset),
         inverted=dataset.get("PhotometricInterpretation") == "MONOCHROME1",
         padding=_padding(dataset),
     )
@@ -123,7 +123,7 @@ def _state_modality(dataset: Dataset, state: GreyState) -> Linear | Table | None
 def _state_voi(state: GreyState, *, signed: bool) -> Voi | Table | None:
     if state.voi is None:
         return None
-    return table(state.voi, "VOILUTSequence", signed=signed) or _own_window(state.voi)
+    return table(state.voi, "VOILUTSequence", signed=signed) or own_window(state.voi)
 
 
 def _ends(dataset: Dataset, pixels: Pixels) -> Pixels:
@@ -325,7 +325,8 @@ def _linear(source: Dataset) -> Linear | None:
     return None if slope is None and intercept is None else (slope or 1.0, intercept or 0.0)
 
 
-def _own_window(source: Dataset) -> Voi | None:
+def own_window(source: Dataset) -> Voi | None:
+    """The first window of a data set, or None where it has none that makes sense."""
     centre, width = (first_number(source, keyword) for keyword in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 0:
         return None

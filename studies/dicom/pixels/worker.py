@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import resource
 import signal
@@ -37,6 +38,12 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
             return {"ok": True, "digest": decode.digest(path)}, b""
         if request["do"] == "report":
             return {"ok": True}, _report(path, request["as"], request["root"])
+        if request["do"] in {"pages", "page"}:
+            return _pages(path, request)
+        if request["do"] == "state":
+            from studies.dicom.pixels import states
+
+            return {"ok": True}, states.described(path, json.loads(request["body"]))
         if request["do"] == "frame":
             found = transcode.frame(path, request["frame"], request["spans"], request["syntax"])
             return {"ok": True}, found
@@ -81,6 +88,15 @@ def _report(path: Path, media_type: str, root: str) -> bytes:
     return found.encode()
 
 
+def _pages(path: Path, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    # Brings PDFium, which few requests need.
+    from studies.dicom.pixels import pages
+
+    if request["do"] == "pages":
+        return {"ok": True, "sizes": pages.sizes(path)}, b""
+    return {"ok": True}, pages.page(path, request["number"], request["width"])
+
+
 def main() -> None:
     from studies.dicom.pixels import wire
 
@@ -93,12 +109,12 @@ def main() -> None:
     gc.freeze()  # what stays for good need not be looked through again and again
     while True:
         try:
-            request, _ = wire.receive(sys.stdin.buffer)
+            request, body = wire.receive(sys.stdin.buffer)
         except EOFError:
             return
         # Should the parent die meanwhile, nobody else would stop a decoder that hangs.
         signal.setitimer(signal.ITIMER_REAL, request.get("limit", 60.0) + 5.0)
-        head, body = answer(request)
+        head, body = answer({**request, "body": body} if body else request)
         signal.setitimer(signal.ITIMER_REAL, 0)
         wire.send(out, {**head, "id": request.get("id")}, body)
 
