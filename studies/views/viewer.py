@@ -19,6 +19,7 @@ from studies.corrections.models import RejectedStudy
 from studies.hanging.services import offered
 from studies.managers import StudyQuerySet
 from studies.models import Instance, Study
+from studies.preferences import services as preferences
 from studies.reading import people
 from studies.reading.states import BEING_READ
 from studies.retention import notice
@@ -104,6 +105,8 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
             for prior in same_patient(study, who)[:MOST_PRIORS]
         ],
         "protocols": offered(who, study.site_id),
+        "preferences": preferences.described(who.user_id),
+        "preferencesURL": reverse("api-viewer-preferences"),
     }
 
 

@@ -19,6 +19,7 @@ SUBJECTS = (
     ("patients/", "patient"),
     ("quarantine/", "quarantined"),
     ("hanging/", "hanging"),
+    ("preferences/viewer/windows/", "own_window"),
     ("corrections/proposals/", "proposal"),
     ("corrections/", "correction"),
     ("retention/sites/", "site"),
@@ -120,6 +121,14 @@ BODIES: dict[str, Callable[[Values], Any]] = {
     "POST api/hanging-protocols/": lambda v: {
         "name": "Mine",
         "rules": {"layout": "1x1", "cells": [None]},
+    },
+    "PUT api/preferences/viewer/": lambda v: {"keys": {"invert": ["A"]}, "buttons": {}},
+    "POST api/preferences/viewer/windows/": lambda v: {
+        "modality": "CT",
+        "unit": "HU",
+        "name": "Mine",
+        "center": 40,
+        "width": 400,
     },
     "POST api/studies/together/": lambda v: {
         "studies": [v["study"]],

@@ -58,6 +58,10 @@ POST   hanging/<int:pk>/up/ | 200 404 200 200 404 404 404 302 | hanging_protocol
 POST   hanging/<int:pk>/down/ | 200 404 200 200 404 404 404 302 | hanging_protocol.moved
 POST   hanging/<int:pk>/remove/ | 200 404 200 200 404 404 404 302 | hanging_protocol.removed
 POST   api/hanging-protocols/ | 200 200 200 200 200 200 200 401 | hanging_protocol.kept
+GET    preferences/viewer/ | 200 200 200 200 200 200 200 302 | (none)
+PUT    api/preferences/viewer/ | 200 200 200 200 200 200 200 401 | preferences.changed
+POST   api/preferences/viewer/windows/ | 200 200 200 200 200 200 200 401 | window.kept
+DELETE api/preferences/viewer/windows/<int:pk>/ | 200 404 404 404 404 404 404 401 | window.removed
 GET    studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 POST   studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 GET    sends/ | 200 200 200 200 404 404 200 302 | sends.opened

@@ -13,7 +13,7 @@ import { createGrid } from "./grid.js";
 import { facesAway, matched, placed } from "./hanging.js";
 import { createHangingMenu } from "./hanging-menu.js";
 import { fillHelp } from "./help.js";
-import { actionOf } from "./keys.js";
+import { actionOf, listen, mouseButtons, onChange, showKeys, use } from "./mine.js";
 import { watchLate } from "./late.js";
 import { watchOpening } from "./openings.js";
 import { createLayoutPicker } from "./layout-picker.js";
@@ -63,7 +63,8 @@ const rail = createRail(byId("series"), {
 const waits = watchOpening(state.study.id);
 /** Pictures that were on the screen, by series. */
 const seen = new Map();
-let mode = "window";
+const { unknown } = use(state.preferences);
+let mode = mouseButtons().left;
 /** Which protocol, or which choice of the reader, fills the viewports: a later one overtakes. */
 let hanging = 0;
 /** A lens for each viewport, all on or all off. */
@@ -97,7 +98,7 @@ const windows = joinWindows(study.id, { place: (plane) => sync.followOutside(pla
 
 const active = () => grid.active;
 const stack = () => active()?.stack;
-const toolbar = createToolbar({ stack });
+const toolbar = createToolbar({ stack, windowsURL: `${state.preferencesURL}windows/` });
 
 function makeCell(own) {
   const element = own ?? byId("cell").content.firstElementChild.cloneNode(true);
@@ -405,12 +406,23 @@ const perform = {
   "second-window": () => windows.open(),
 };
 
+/** Help, hints and buttons as the reader has set them up. */
+function showOwn() {
+  fillHelp(byId("keys-table"));
+  showKeys();
+  for (const cell of grid.cells()) cell.setMode(mode);
+}
+
 let planes;
 
 /** Axial, coronal and sagittal planes through the active series, over the viewports. */
 async function showPlanes() {
   const cell = active();
-  if (planes || !cell.shown) return;
+  if (planes) {
+    planes.close();
+    return;
+  }
+  if (!cell.shown) return;
   const [{ openMpr }, { valuesOf }] = await Promise.all([
     import("./volume/mpr.js"),
     rendererReady(),
@@ -454,6 +466,7 @@ function act(action) {
   if (kind === "mode") setMode(what);
   else if (kind === "link") sync.toggle(what);
   else if (kind === "preset") toolbar.preset(Number(what));
+  else if (kind === "own-window") toolbar.ownWindow(Number(what));
   else perform[action]?.();
 }
 
@@ -575,7 +588,13 @@ const menu = createHangingMenu(byId("hanging"), {
 
 if (isSecond()) byId("report-open")?.setAttribute("hidden", "");
 root.dataset.viewer = "loading";
-fillHelp(byId("keys-table"));
+setMode(mode);
+onChange(showOwn);
+showOwn();
+listen();
+if (state.preferences.isBroken || unknown.length) {
+  reportSide.say("Some of your keys could not be read: the usual ones are used instead.");
+}
 rail.fill(study.series());
 grid.setLayout({ rows: 1, columns: 1 });
 const priors = watchPriors(study.id, {
