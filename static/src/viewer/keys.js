@@ -87,9 +87,12 @@ export const shortcuts = [
 ];
 
 /** Actions that have no key of their own until somebody gives them one. */
-const spare = Object.fromEntries(
-  Array.from({ length: 9 }, (_, at) => [`own-window:${at}`, `Your window ${at + 1}`]),
-);
+const spare = {
+  ...Object.fromEntries(
+    Array.from({ length: 9 }, (_, at) => [`own-window:${at}`, `Your window ${at + 1}`]),
+  ),
+  picture: "Export the picture",
+};
 
 /** What each action is called where keys are given to it. */
 export const actionNames = {

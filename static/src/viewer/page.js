@@ -22,6 +22,7 @@ import { withHistory } from "./measure/history.js";
 import { watchKeeping } from "./measure/keeping.js";
 import { createMeasurementList } from "./measure/panel.js";
 import { storeMarks } from "./measure/storing.js";
+import { createPictureDialog } from "./picture.js";
 import { closePopup } from "./popups.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
@@ -402,6 +403,7 @@ const perform = {
   hanging: () => menu.open(),
   compare: () => compare(),
   planes: showPlanes,
+  picture: () => pictureDialog.open(),
   "full-screen": fullScreen,
   "second-window": () => windows.open(),
 };
@@ -584,6 +586,12 @@ const menu = createHangingMenu(byId("hanging"), {
     for (const kind of ["scroll", "window", "view", "lines"]) sync.toggle(kind, false);
     setLayout({ rows: 1, columns: 1 });
   },
+});
+
+const pictureDialog = createPictureDialog(byId("picture"), {
+  active,
+  patient: state.patient,
+  say: (words) => reportSide.say(words),
 });
 
 if (isSecond()) byId("report-open")?.setAttribute("hidden", "");

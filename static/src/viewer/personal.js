@@ -111,9 +111,7 @@ export function helpRows({ keys }, buttons) {
     const mouse = row.mouse === "wheel" && buttons.wheel !== "scroll" ? undefined : row.mouse;
     return { ...row, names, mouse };
   });
-  const own = [...keys].filter(
-    ([action, names]) => action.startsWith("own-window:") && names.length,
-  );
+  const own = [...keys].filter(([action, names]) => !defaultKeys.has(action) && names.length);
   return [
     ...rows.filter(({ names, mouse }) => names.length || mouse),
     ...own.map(([action, names]) => ({ names, does: actionNames[action] })),
