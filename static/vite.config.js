@@ -23,6 +23,7 @@ const entries = {
   "logged-in": "src/reports/logged-in.js",
   templates: "src/templates/main.js",
   preferences: "src/preferences/main.js",
+  display: "src/display/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

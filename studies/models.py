@@ -546,6 +546,7 @@ from studies.backup.models import (  # noqa: E402, F401
     DatabaseBackup,
 )
 from studies.corrections.models import Correction, ReceivedAs, RejectedStudy  # noqa: E402, F401
+from studies.displays.models import DisplayCheck  # noqa: E402, F401
 from studies.documents.models import DocumentChange, DocumentMirror  # noqa: E402, F401
 from studies.hanging.models import HangingProtocol  # noqa: E402, F401
 from studies.openings.models import Opening  # noqa: E402, F401

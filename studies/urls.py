@@ -8,6 +8,7 @@ from studies.api_schema import SchemaView
 from studies.views import (
     arrival,
     corrections,
+    displays,
     export,
     exports,
     hanging,
@@ -46,6 +47,7 @@ urlpatterns = [
     path("hanging/", hanging.protocols, name="hanging-protocols"),
     path("hanging/<int:pk>/<str:action>/", hanging.act, name="hanging-protocol-act"),
     path("api/hanging-protocols/", hanging.ProtocolsView.as_view(), name="api-hanging-protocols"),
+    path("display-check/", displays.display_check, name="display-check"),
     path("preferences/viewer/", preferences.preferences, name="viewer-preferences"),
     path(
         "api/preferences/viewer/",

@@ -16,6 +16,7 @@ from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
 from studies.corrections.models import RejectedStudy
+from studies.displays import services as displays
 from studies.exports.access import Kind, may_export
 from studies.hanging.services import offered
 from studies.managers import StudyQuerySet
@@ -152,6 +153,7 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
         ),
         "rejected": who.is_superuser and RejectedStudy.objects.filter(study=study).exists(),
         "retention": notice.of(study) if works else [],
+        "display_checked": displays.last_at(who.user_id),
         "exports_picture": may_export(who, study.site_id, Kind.PICTURE),
         "exports_study": may_export(who, study.site_id, Kind.STUDY),
         "may_annotate": may_annotate(who, study.site_id),

@@ -9,7 +9,15 @@ import { date, personName } from "./wording.js";
 
 const warning = "Not for diagnosis";
 const quality = 0.92;
-const styled = ["fill", "stroke", "stroke-width", "stroke-opacity", "font", "paint-order", "display"];
+const styled = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-opacity",
+  "font",
+  "paint-order",
+  "display",
+];
 
 /** The four corners of a picture, and the line at its foot. Pure. */
 export function facts(shown, { isNamed, isLossy, identity }) {
@@ -93,8 +101,7 @@ export async function draw(cell, options) {
   context.fillRect(0, 0, width, height);
   context.drawImage(source, 0, 0);
   // A label may name somebody: without names there are no marks.
-  const marks =
-    options.isNamed && options.withMarks && (await marksOf(cell.root, width, height));
+  const marks = options.isNamed && options.withMarks && (await marksOf(cell.root, width, height));
   if (marks) context.drawImage(marks, 0, 0, width, height);
   const ratio = width / Math.max(1, source.clientWidth);
   const size = Math.round(Math.min(13 * ratio, Math.max(9 * ratio, width / 45)));
