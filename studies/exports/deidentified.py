@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from django.db.models import F
@@ -107,12 +108,12 @@ def _members(
             continue
         counts[number] += 1
         name = f"series-{number:03}/{counts[number]:05}.dcm"
-        yield Member(name, lambda made=made, at=at, out=outgoing: _pieces(made, at, out))  # type: ignore[misc]
+        yield Member(name, partial(_pieces, made, at, outgoing))
     text = "".join(
         f"{count} left out: {why}.\r\n" for why, count in sorted(left_out.items()) if count
     )
     if text:
-        yield Member(NOTE, lambda: iter([text.encode()]))
+        yield Member(NOTE, partial(iter, [text.encode()]))
 
 
 def _pieces(made: bytes, at: int, outgoing: Outgoing) -> Iterator[bytes]:

@@ -7,30 +7,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('studies', '0020_viewer_preferences'),
+        ("studies", "0020_viewer_preferences"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DisplayCheck',
+            name="DisplayCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('workstation', models.CharField(max_length=60)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('ratio', models.FloatField()),
-                ('answers', models.JSONField()),
-                ('is_fine', models.BooleanField(help_text='Every question was answered with yes')),
-                ('remarks', models.CharField(blank=True, max_length=500)),
-                ('checker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='display_checks', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("workstation", models.CharField(max_length=60)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("ratio", models.FloatField()),
+                ("answers", models.JSONField()),
+                ("is_fine", models.BooleanField(help_text="Every question was answered with yes")),
+                ("remarks", models.CharField(blank=True, max_length=500)),
+                (
+                    "checker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="display_checks",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at', '-id'],
-                'indexes': [models.Index(fields=['checker', '-at'], name='display_check_at')],
+                "ordering": ["-at", "-id"],
+                "indexes": [models.Index(fields=["checker", "-at"], name="display_check_at")],
             },
         ),
     ]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import IO, Final
 
+from pydicom import Dataset
+
 from studies.dicom.deidentify import burned, leaks
 from studies.dicom.deidentify.profile import deidentify
 from studies.dicom.deidentify.pseudonyms import Pseudonyms
@@ -57,11 +59,11 @@ def head(file: IO[bytes], names: Pseudonyms, *, silent: bool = False) -> tuple[b
     return out.getvalue(), pixels_at
 
 
-def _draws_into_pixels(dataset: object) -> bool:
+def _draws_into_pixels(dataset: Dataset) -> bool:
     """Whether an overlay lies in the bits above the pixels' (PS3.3 C.9.2, retired)."""
     for group in range(0x6000, 0x6020, 2):
-        position = dataset.get((group, 0x0102))  # type: ignore[attr-defined]
-        if position is not None and position.value and (group, 0x3000) not in dataset:  # type: ignore[operator]
+        position = dataset.get((group, 0x0102))
+        if position is not None and position.value and (group, 0x3000) not in dataset:
             return True
     return False
 
