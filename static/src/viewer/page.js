@@ -403,7 +403,10 @@ const perform = {
   hanging: () => menu.open(),
   compare: () => compare(),
   planes: showPlanes,
-  picture: () => pictureDialog.open(),
+  picture: () =>
+    planes
+      ? reportSide.say("Planes are not exported yet: close them for the image itself.")
+      : pictureDialog.open(),
   "full-screen": fullScreen,
   "second-window": () => windows.open(),
 };
