@@ -35,6 +35,10 @@ class Assessment:
     left_out: Counter[str]
 
     @property
+    def reasons(self) -> list[tuple[str, int]]:
+        return sorted(self.left_out.items())
+
+    @property
     def total(self) -> int:
         return len(self.given) + self.left_out.total()
 

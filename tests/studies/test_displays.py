@@ -19,7 +19,7 @@ URL = "/display-check/"
 SEEN: dict[str, Any] = {
     **dict.fromkeys(QUESTIONS, "yes"),
     **dict.fromkeys(LETTERS, 12),
-    "workstation": "Reading room 2, left",
+    "workstation": "Reading room 7, left",
     "width": 3840,
     "height": 2160,
     "ratio": 1.5,
@@ -36,15 +36,15 @@ def test_a_check_is_kept_and_shown_to_who_made_it(
     check = DisplayCheck.objects.get()
     assert (check.checker, check.workstation, check.is_fine) == (
         radiologist,
-        "Reading room 2, left",
+        "Reading room 7, left",
         True,
     )
     assert (check.width, check.height, check.ratio) == (3840, 2160, 1.5)
     assert check.answers["letters_dark"] == 12
     page = client.get(URL).content.decode()
     assert "Last checked by you" in page
-    assert page.count("Reading room 2, left") == 3  # last, the form, the list
-    assert "Reading room 2" not in logged_in(technician).get(URL).content.decode()
+    assert page.count("Reading room 7, left") == 3  # last, the form, the list
+    assert "Reading room 7" not in logged_in(technician).get(URL).content.decode()
     event = AuditEvent.objects.get(action="display.checked")
     assert (event.actor_name, event.detail) == (
         "radiologist",

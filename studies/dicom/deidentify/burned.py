@@ -6,10 +6,7 @@ from typing import Final
 
 from pydicom import Dataset
 
-KEYWORDS: Final = (
-    *("SOPClassUID", "BurnedInAnnotation", "ImageType", "SamplesPerPixel", "TransferSyntaxUID"),
-    *("RecognizableVisualFeatures", "OverlayRows", "Modality", "ConversionType"),
-)
+KEYWORDS: Final = ("SOPClassUID", "BurnedInAnnotation", "ImageType", "SamplesPerPixel")
 _ROOT: Final = "1.2.840.10008.5.1.4.1.1."
 SCANNERS: Final = frozenset(
     _ROOT + each for each in ("2", "2.1", "2.2", "4", "4.1", "4.4", "128", "130", "128.1")
