@@ -22,6 +22,8 @@ const entries = {
   reports: "src/reports/main.js",
   "logged-in": "src/reports/logged-in.js",
   templates: "src/templates/main.js",
+  preferences: "src/preferences/main.js",
+  display: "src/display/main.js",
   app: "src/app/main.js",
   "app-style": "src/styles/app.css",
   "viewer-style": "src/styles/viewer.css",

@@ -546,11 +546,13 @@ from studies.backup.models import (  # noqa: E402, F401
     DatabaseBackup,
 )
 from studies.corrections.models import Correction, ReceivedAs, RejectedStudy  # noqa: E402, F401
+from studies.displays.models import DisplayCheck  # noqa: E402, F401
 from studies.documents.models import DocumentChange, DocumentMirror  # noqa: E402, F401
 from studies.hanging.models import HangingProtocol  # noqa: E402, F401
 from studies.openings.models import Opening  # noqa: E402, F401
 from studies.orders.models import CorrectionProposal, Order  # noqa: E402, F401
 from studies.orthanc.models import GoneAtOrthanc  # noqa: E402, F401
+from studies.preferences.models import OwnWindow, ViewerPreferences  # noqa: E402, F401
 from studies.reading.models import AssignmentRule, StudyNote, Turnaround  # noqa: E402, F401
 from studies.retention.models import (  # noqa: E402, F401
     DeletionProposal,

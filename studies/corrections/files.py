@@ -43,6 +43,9 @@ def overlay_of_instance(instance: Instance) -> Overlay | None:
 class SplicedFile(io.RawIOBase):
     """Some bytes, and then a file from an offset on, as one file to read."""
 
+    name = "corrected"
+    """pydicom asks buffered files for theirs."""
+
     def __init__(self, before: bytes, rest: Any, rest_at: int, size: int) -> None:
         super().__init__()
         self._before = before

@@ -6,10 +6,11 @@ import contextlib
 import math
 import mmap
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import pydicom.config
 from pydicom import Dataset, dcmread
@@ -76,6 +77,16 @@ def read(data: bytes | mmap.mmap) -> Dataset:
         data.seek(0)
     try:
         return dcmread(source, stop_before_pixels=True, force=False)
+    except (Exception, RecursionError) as error:
+        raise GateError(Reason.UNDECODABLE) from error
+
+
+def read_open(file: IO[bytes], keywords: Sequence[str] = ()) -> tuple[Dataset, int]:
+    """The same of an open file, all of it or only these attributes, and where Pixel Data begins;
+    the end of the file where there is none. Raises GateError(UNDECODABLE)."""
+    try:
+        dataset = dcmread(file, stop_before_pixels=True, specific_tags=list(keywords) or None)
+        return dataset, file.tell()
     except (Exception, RecursionError) as error:
         raise GateError(Reason.UNDECODABLE) from error
 

@@ -16,9 +16,12 @@ from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from studies.annotations.services import may_annotate
 from studies.corrections.models import RejectedStudy
+from studies.displays import services as displays
+from studies.exports.access import Kind, may_export
 from studies.hanging.services import offered
 from studies.managers import StudyQuerySet
 from studies.models import Instance, Study
+from studies.preferences import services as preferences
 from studies.reading import people
 from studies.reading.states import BEING_READ
 from studies.retention import notice
@@ -107,6 +110,8 @@ def viewer_state(study: Study, who: Principal) -> dict[str, Any]:
             for prior in same_patient(study, who)[:MOST_PRIORS]
         ],
         "protocols": offered(who, study.site_id),
+        "preferences": preferences.described(who.user_id),
+        "preferencesURL": reverse("api-viewer-preferences"),
     }
 
 
@@ -151,6 +156,9 @@ def view_study(request: HttpRequest, pk: int) -> HttpResponseBase:
         ),
         "rejected": who.is_superuser and RejectedStudy.objects.filter(study=study).exists(),
         "retention": notice.of(study) if works else [],
+        "display_checked": displays.last_at(who.user_id),
+        "exports_picture": may_export(who, study.site_id, Kind.PICTURE),
+        "exports_study": may_export(who, study.site_id, Kind.STUDY),
         "may_annotate": may_annotate(who, study.site_id),
     }
     return render(request, "studies/viewer.html", context)

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.apps import apps
 
+from studies.displays.questions import LETTERS, QUESTIONS
+
 Values = dict[str, Any]
 
 # What `pk` names, by how the address begins or what stands before it; the first that fits counts.
@@ -19,6 +21,7 @@ SUBJECTS = (
     ("patients/", "patient"),
     ("quarantine/", "quarantined"),
     ("hanging/", "hanging"),
+    ("preferences/viewer/windows/", "own_window"),
     ("corrections/proposals/", "proposal"),
     ("corrections/", "correction"),
     ("retention/sites/", "site"),
@@ -121,6 +124,24 @@ BODIES: dict[str, Callable[[Values], Any]] = {
     "POST api/hanging-protocols/": lambda v: {
         "name": "Mine",
         "rules": {"layout": "1x1", "cells": [None]},
+    },
+    "POST display-check/": lambda v: {
+        **dict.fromkeys(QUESTIONS, "yes"),
+        **dict.fromkeys(LETTERS, "14"),
+        **{"workstation": "Left", "width": "1920", "height": "1080", "ratio": "1"},
+    },
+    "PUT api/preferences/viewer/": lambda v: {"keys": {"invert": ["A"]}, "buttons": {}},
+    "POST api/preferences/viewer/windows/": lambda v: {
+        "modality": "CT",
+        "unit": "HU",
+        "name": "Mine",
+        "center": 40,
+        "width": 400,
+    },
+    "POST api/studies/<int:pk>/pictures/": lambda v: {
+        "sop_instance_uid": "1.2.3.1",
+        "form": "png",
+        "deidentified": False,
     },
     "POST api/studies/together/": lambda v: {
         "studies": [v["study"]],

@@ -61,6 +61,17 @@ POST   hanging/<int:pk>/up/ | 200 404 200 200 404 404 404 302 | hanging_protocol
 POST   hanging/<int:pk>/down/ | 200 404 200 200 404 404 404 302 | hanging_protocol.moved
 POST   hanging/<int:pk>/remove/ | 200 404 200 200 404 404 404 302 | hanging_protocol.removed
 POST   api/hanging-protocols/ | 200 200 200 200 200 200 200 401 | hanging_protocol.kept
+GET    display-check/ | 200 200 200 200 200 200 200 302 | (none)
+POST   display-check/ | 302 302 302 302 302 302 302 302 | display.checked
+GET    preferences/viewer/ | 200 200 200 200 200 200 200 302 | (none)
+PUT    api/preferences/viewer/ | 200 200 200 200 200 200 200 401 | preferences.changed
+POST   api/preferences/viewer/windows/ | 200 200 200 200 200 200 200 401 | window.kept
+DELETE api/preferences/viewer/windows/<int:pk>/ | 200 404 404 404 404 404 404 401 | window.removed
+GET    studies/<int:pk>/export/ | 200 200 200 200 404 404 404 302 | export.opened
+GET    studies/<int:pk>/export/check/ | 200 404 200 200 404 404 404 302 | (part)
+POST   studies/<int:pk>/export/deidentified.zip | 409 404 409 409 404 404 404 302 | (refused)
+POST   studies/<int:pk>/export/dicom.zip | 409 409 409 409 404 404 404 302 | (refused)
+POST   api/studies/<int:pk>/pictures/ | 200 200 200 200 403 404 404 401 | picture.exported
 GET    studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 POST   studies/<int:pk>/send/ | 200 200 200 200 404 404 404 302 | sends.opened
 GET    sends/ | 200 200 200 200 404 404 200 302 | sends.opened

@@ -33,6 +33,7 @@ from studies.models import (
     Measurement,
     Order,
     OrthancServer,
+    OwnWindow,
     QuarantinedFile,
     RetentionRule,
     SavedFilter,
@@ -121,6 +122,9 @@ def build(site: Site, other_site: Site, study: Study) -> World:
         "saved_filter": SavedFilter.objects.create(owner=reader, name="Ours", site=site).pk,
         "hanging": HangingProtocol.objects.create(
             owner=reader, name="Ours", site=site, rules={"layout": "1x1", "cells": [None]}
+        ).pk,
+        "own_window": OwnWindow.objects.create(
+            owner=reader, modality="CT", unit="HU", name="Ours", center=40, width=400
         ).pk,
         "prior": Study.objects.create(
             site=site, patient_ref=study.patient_ref, patient_id=study.patient_id,

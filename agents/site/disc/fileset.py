@@ -2,6 +2,8 @@
 
     python -m agents.site.disc.fileset    < {"files", "root", "institution", "viewer"}    > summary
 
+With "places": true the summary says where each file went.
+
 The images keep their bytes: pydicom's FileSet gets headers only, gives each file its place and
 writes DICOMDIR; then the originals are moved to those places. A hostile header costs this process
 and no other.
@@ -93,8 +95,11 @@ def build(files: Path, root: Path) -> dict[str, Any]:
     if len(places) != len(paths):
         raise NotListed("the same image twice")
     file_set.write(root)
+    summary["places"] = {}
     for instance in file_set:
-        places.pop(str(instance.SOPInstanceUID)).replace(root / instance.FileID)
+        path = places.pop(str(instance.SOPInstanceUID))
+        path.replace(root / instance.FileID)
+        summary["places"][path.name] = Path(instance.FileID).as_posix()
     return summary
 
 
@@ -217,6 +222,8 @@ def main() -> int:
     (root / "README.TXT").write_bytes(text.encode("utf-8-sig"))
     # What is told to the agent, and by it to the portal, names nobody.
     del summary["patients"]
+    if not asked.get("places"):
+        del summary["places"]
     summary["studies"] = len(summary["studies"])
     json.dump(summary, sys.stdout)
     return 0

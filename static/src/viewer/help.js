@@ -1,5 +1,6 @@
 import { make } from "./dom.js";
-import { shortcuts } from "./keys.js";
+import { mouseButtons, wholeMap } from "./mine.js";
+import { helpRows } from "./personal.js";
 
 function spaced(parts) {
   return parts.flatMap((part, at) => (at ? [" ", part] : [part]));
@@ -8,8 +9,9 @@ function spaced(parts) {
 /** Fills the help's table body with what keys and mouse do. */
 export function fillHelp(body) {
   body.replaceChildren(
-    ...shortcuts.map(({ keys, mouse, does }) => {
-      const names = Object.keys(keys).map((text) => make("kbd", { text }));
+    ...helpRows(wholeMap(), mouseButtons()).map((row) => {
+      const { mouse, does } = row;
+      const names = row.names.map((text) => make("kbd", { text }));
       const parts = mouse ? [...names, names.length ? `or ${mouse}` : mouse] : names;
       return make(
         "tr",

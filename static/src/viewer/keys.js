@@ -86,6 +86,73 @@ export const shortcuts = [
   { keys: { "?": "keys" }, does: "This help" },
 ];
 
+/** Actions that have no key of their own until somebody gives them one. */
+const spare = {
+  ...Object.fromEntries(
+    Array.from({ length: 9 }, (_, at) => [`own-window:${at}`, `Your window ${at + 1}`]),
+  ),
+  picture: "Export the picture",
+};
+
+/** What each action is called where keys are given to it. */
+export const actionNames = {
+  previous: "Previous image",
+  next: "Next image",
+  first: "First image",
+  last: "Last image",
+  "previous-series": "Previous series",
+  "next-series": "Next series",
+  "mode:window": "Window",
+  "mode:scroll": "Scroll",
+  "mode:zoom": "Zoom",
+  "mode:pan": "Pan",
+  "mode:length": "Length",
+  "mode:bidirectional": "Two diameters",
+  "mode:angle": "Angle",
+  "mode:cobb": "Cobb angle",
+  "mode:ellipse": "Ellipse",
+  "mode:rectangle": "Rectangle",
+  "mode:freehand": "Freehand region",
+  "mode:probe": "Pixel value",
+  "mode:arrow": "Arrow",
+  "mode:text": "Text",
+  remove: "Remove the measurement",
+  name: "Name the measurement",
+  undo: "Undo",
+  redo: "Redo",
+  capture: "Key image",
+  report: "Report",
+  invert: "Invert",
+  "preset:0": "Window as the file says",
+  ...Object.fromEntries(
+    Array.from({ length: 9 }, (_, at) => [`preset:${at + 1}`, `Window ${at + 1} of the modality`]),
+  ),
+  ...spare,
+  "mirror-across": "Flip left and right",
+  "mirror-down": "Flip top and bottom",
+  "turn-left": "Turn left",
+  "turn-right": "Turn right",
+  "one-to-one": "Pixel for pixel",
+  magnifier: "Magnifier",
+  cine: "Play, stop",
+  layout: "Layout",
+  "next-cell": "Next viewport",
+  "previous-cell": "Previous viewport",
+  maximise: "Maximise the viewport",
+  "link:scroll": "Link scrolling",
+  "link:window": "Link windows",
+  "link:view": "Link zoom and place",
+  "link:lines": "Lines of the active image",
+  hanging: "Hanging protocols",
+  planes: "Planes (MPR)",
+  compare: "Compare with a prior",
+  priors: "Priors",
+  "full-screen": "Full screen",
+  "second-window": "Second window",
+  reset: "Reset",
+  keys: "This help",
+};
+
 /** `event.key` in lower case of the names that differ from it. */
 const pressed = {
   "↑": "arrowup",
@@ -99,18 +166,35 @@ const pressed = {
   Esc: "escape",
 };
 
-/** Actions by `event.key` in lower case. */
-const actions = new Map(
-  shortcuts.flatMap(({ keys }) =>
-    Object.entries(keys).map(([name, action]) => [pressed[name] ?? name.toLowerCase(), action]),
-  ),
+const named = new Map(Object.entries(pressed).map(([name, key]) => [key, name]));
+
+/** Names of keys by action, as long as nobody has chosen others. */
+export const defaultKeys = new Map();
+for (const { keys } of shortcuts) {
+  for (const [name, action] of Object.entries(keys)) {
+    defaultKeys.set(action, [...(defaultKeys.get(action) ?? []), name]);
+  }
+}
+
+/** Actions by the name of the key, as long as nobody has chosen others. */
+const defaultActions = new Map(
+  [...defaultKeys].flatMap(([action, names]) => names.map((name) => [name, action])),
 );
+
+/** The name of the key that is pressed, as the help writes it: "Z", "Page Up", "Ctrl+Z". */
+export function nameOf({ key, ctrlKey, metaKey, shiftKey }) {
+  const held = ctrlKey || metaKey ? `Ctrl+${shiftKey ? "Shift+" : ""}` : "";
+  return held + (named.get(key.toLowerCase()) ?? (key.length === 1 ? key.toUpperCase() : key));
+}
 
 /**
  * The action that a key press stands for, undefined for none. Keys meant for a text field, a dialog, the
  * browser, or the button that has the focus are left alone.
+ *
+ * @param {KeyboardEvent} event
+ * @param {Map<string, string>} [actions] by the name of the key
  */
-export function actionOf(event) {
+export function actionOf(event, actions = defaultActions) {
   if (event.altKey || event.isComposing) return undefined;
   const inField = event.target?.closest?.(
     "input, textarea, select, [contenteditable], dialog[open]",
@@ -123,6 +207,5 @@ export function actionOf(event) {
     return undefined;
   }
   if (event.key === "Enter" && event.target?.closest?.("[role=option]")) return undefined;
-  const held = event.ctrlKey || event.metaKey ? `ctrl+${event.shiftKey ? "shift+" : ""}` : "";
-  return actions.get(held + event.key.toLowerCase());
+  return actions.get(nameOf(event));
 }

@@ -15,7 +15,7 @@ import { createGrid } from "./grid.js";
 import { facesAway, matched, placed } from "./hanging.js";
 import { createHangingMenu } from "./hanging-menu.js";
 import { fillHelp } from "./help.js";
-import { actionOf } from "./keys.js";
+import { actionOf, listen, mouseButtons, onChange, showKeys, use } from "./mine.js";
 import { watchLate } from "./late.js";
 import { watchOpening } from "./openings.js";
 import { watchLayers } from "./layers.js";
@@ -25,6 +25,7 @@ import { withHistory } from "./measure/history.js";
 import { watchKeeping } from "./measure/keeping.js";
 import { createMeasurementList } from "./measure/panel.js";
 import { storeMarks } from "./measure/storing.js";
+import { createPictureDialog } from "./picture.js";
 import { closePopup } from "./popups.js";
 import { watchPriors } from "./priors.js";
 import { createRail, seriesLabel } from "./rail.js";
@@ -66,7 +67,8 @@ const rail = createRail(byId("series"), {
 const waits = watchOpening(state.study.id);
 /** Pictures that were on the screen, by series. */
 const seen = new Map();
-let mode = "window";
+const { unknown } = use(state.preferences);
+let mode = mouseButtons().left;
 /** Which protocol, or which choice of the reader, fills the viewports: a later one overtakes. */
 let hanging = 0;
 /** A lens for each viewport, all on or all off. */
@@ -102,7 +104,7 @@ const jump = createJump({ grid, say: (words) => reportSide.say(words) });
 
 const active = () => grid.active;
 const stack = () => active()?.stack;
-const toolbar = createToolbar({ stack });
+const toolbar = createToolbar({ stack, windowsURL: `${state.preferencesURL}windows/` });
 
 function makeCell(own) {
   const element = own ?? byId("cell").content.firstElementChild.cloneNode(true);
@@ -408,16 +410,31 @@ const perform = {
   hanging: () => menu.open(),
   compare: () => compare(),
   planes: showPlanes,
+  picture: () =>
+    planes
+      ? reportSide.say("Planes are not exported yet: close them for the image itself.")
+      : pictureDialog.open(),
   "full-screen": fullScreen,
   "second-window": () => windows.open(),
 };
+
+/** Help, hints and buttons as the reader has set them up. */
+function showOwn() {
+  fillHelp(byId("keys-table"));
+  showKeys();
+  for (const cell of grid.cells()) cell.setMode(mode);
+}
 
 let planes;
 
 /** Axial, coronal and sagittal planes through the active series, over the viewports. */
 async function showPlanes() {
   const cell = active();
-  if (planes || !cell.shown) return;
+  if (planes) {
+    planes.close();
+    return;
+  }
+  if (!cell.shown) return;
   const [{ openMpr }, { valuesOf }] = await Promise.all([
     import("./volume/mpr.js"),
     rendererReady(),
@@ -461,6 +478,7 @@ function act(action) {
   if (kind === "mode") setMode(what);
   else if (kind === "link") sync.toggle(what);
   else if (kind === "preset") toolbar.preset(Number(what));
+  else if (kind === "own-window") toolbar.ownWindow(Number(what));
   else perform[action]?.();
 }
 
@@ -585,9 +603,21 @@ const menu = createHangingMenu(byId("hanging"), {
   },
 });
 
+const pictureDialog = createPictureDialog(byId("picture"), {
+  active,
+  patient: state.patient,
+  say: (words) => reportSide.say(words),
+});
+
 if (isSecond()) byId("report-open")?.setAttribute("hidden", "");
 root.dataset.viewer = "loading";
-fillHelp(byId("keys-table"));
+setMode(mode);
+onChange(showOwn);
+showOwn();
+listen();
+if (state.preferences.isBroken || unknown.length) {
+  reportSide.say("Some of your keys could not be read: the usual ones are used instead.");
+}
 rail.fill(study.series());
 grid.setLayout({ rows: 1, columns: 1 });
 const priors = watchPriors(study.id, {

@@ -20,6 +20,7 @@ import {
 } from "@cornerstonejs/tools";
 
 import { RequestError, kindOfStatus } from "./dicomweb.js";
+import { mouseButtons } from "./mine.js";
 import { frameOf, initImages, pixelsOf, register } from "./images.js";
 import { createPrefetcher, createShare, fetchOrder } from "./prefetch.js";
 import { createTurning } from "./turning.js";
@@ -150,9 +151,10 @@ export function createStack(element, on) {
     const bindings = Object.fromEntries(Object.values(modes).map((name) => [name, []]));
     // Lengths are drawn by an overlay that takes the button itself.
     bindings[modes[mode]]?.push({ mouseButton: MouseBindings.Primary });
-    bindings[modes.zoom].push({ mouseButton: MouseBindings.Secondary });
-    bindings[modes.pan].push({ mouseButton: MouseBindings.Auxiliary });
-    bindings[modes.scroll].push({ mouseButton: MouseBindings.Wheel });
+    const { right, middle, wheel } = mouseButtons();
+    bindings[modes[right]].push({ mouseButton: MouseBindings.Secondary });
+    bindings[modes[middle]].push({ mouseButton: MouseBindings.Auxiliary });
+    bindings[modes[wheel]].push({ mouseButton: MouseBindings.Wheel });
     for (const [name, list] of Object.entries(bindings)) {
       tools.setToolPassive(name, { removeAllBindings: true });
       if (list.length) tools.setToolActive(name, { bindings: list });

@@ -1,6 +1,8 @@
 /** The tool bar's menus: measuring tools with the last on the face, windows, turning. */
 import { make, write } from "./dom.js";
 import { kinds } from "./measure/kinds.js";
+import { keysOf } from "./mine.js";
+import { createOwnWindows } from "./own-windows.js";
 import { watchPopup } from "./popups.js";
 import { middleRange, windowsOfFile, windowsOfModality } from "./presets.js";
 import { displayedPadding, windowRange } from "./voi.js";
@@ -9,8 +11,8 @@ import { windowText } from "./wording.js";
 const byId = (id) => document.getElementById(id);
 const menuButton = (id) => document.querySelector(`[data-menu="${id}"]`);
 
-/** @param {{stack: () => object | undefined}} world */
-export function createToolbar({ stack }) {
+/** @param {{stack: () => object | undefined, windowsURL: string}} world */
+export function createToolbar({ stack, windowsURL }) {
   const face = byId("measure");
 
   const shownFrame = () => {
@@ -18,29 +20,43 @@ export function createToolbar({ stack }) {
     return found && found.shownIndex >= 0 ? found.frameAt(found.shownIndex) : undefined;
   };
 
+  const menuOfWindows = document.getElementById("window-menu");
+  const own = createOwnWindows(windowsURL, {
+    frame: shownFrame,
+    range: () => stack().range(),
+    refill() {
+      if (!menuOfWindows.matches(":popover-open")) return;
+      fillWindows(menuOfWindows);
+      menuOfWindows.querySelector("button")?.focus();
+    },
+  });
+
   /** What can be chosen for the picture that is shown: name, how it is shown, what it does. */
   function choices() {
     const frame = shownFrame();
     if (!frame || frame.samplesPerPixel > 1 || frame.photometric === "PALETTE COLOR") return [];
     const set = (window) => () =>
       stack().setWindow(windowRange({ shape: frame.window?.shape, ...window }));
-    const row = (key) => (each, at) => ({
+    const row = (action) => (each, at) => ({
       name: each.name,
       detail: windowText(each.window),
-      key: key(at),
+      action: action(at),
       choose: set(each.window),
+      own: each.id === undefined ? undefined : each,
     });
     const middle = () =>
       stack().setWindow(middleRange(stack().look().values, displayedPadding(frame)));
     return [
-      ...windowsOfFile(frame).map(row((at) => (at ? "" : "F1"))),
-      ...windowsOfModality(frame).map(row((at) => `F${at + 2}`)),
-      { name: "Without extremes", detail: "1 to 99 % of the pixels", key: "", choose: middle },
+      ...windowsOfFile(frame).map(row((at) => (at ? "" : "preset:0"))),
+      ...windowsOfModality(frame).map(row((at) => `preset:${at + 1}`)),
+      { name: "Without extremes", detail: "1 to 99 % of the pixels", action: "", choose: middle },
+      ...own.fitting().map(row((at) => `own-window:${at}`)),
     ];
   }
 
   function fillWindows(menu) {
-    const rows = choices().map(({ name, detail, key, choose }) => {
+    const rows = choices().map(({ name, detail, action, choose, own: mine }) => {
+      const [key] = keysOf(action);
       const button = make(
         "button",
         { type: "button" },
@@ -49,10 +65,12 @@ export function createToolbar({ stack }) {
         key ? make("kbd", { text: key }) : null,
       );
       button.addEventListener("click", choose);
-      return button;
+      return mine ? own.row(button, mine) : button;
     });
     menu.replaceChildren(
-      ...(rows.length ? rows : [make("p", { text: "A colour image has no window." })]),
+      ...(rows.length
+        ? [...rows, own.form()]
+        : [make("p", { text: "A colour image has no window." })]),
     );
   }
 
@@ -82,7 +100,13 @@ export function createToolbar({ stack }) {
     /** The window of a function key: 0 is the file's first, then those of the modality. */
     preset(number) {
       choices()
-        .find(({ key }) => key === `F${number + 1}`)
+        .find(({ action }) => action === `preset:${number}`)
+        ?.choose();
+    },
+    /** One of the reader's own windows that fit the picture. */
+    ownWindow(number) {
+      choices()
+        .find(({ action }) => action === `own-window:${number}`)
         ?.choose();
     },
     /** Shows a switch as on or off. */

@@ -1,0 +1,2 @@
+// The entry stays empty: what chunks share lives in hashed chunks.
+import("./page.js");

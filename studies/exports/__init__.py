@@ -1,0 +1,1 @@
+"""What people take out of the portal: pictures, studies as files, copies that name nobody."""

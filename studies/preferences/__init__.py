@@ -1,0 +1,1 @@
+"""A person's own keys, mouse buttons and windows in the viewer."""
