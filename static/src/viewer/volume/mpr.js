@@ -14,7 +14,6 @@ import { plus } from "../vectors.js";
 import { createView } from "./view.js";
 import { createVolume } from "./volume.js";
 
-const COARSE = 3;
 const SHARP_AFTER = 140;
 const DRAW_EVERY = 300;
 const SLAB_MOST = 60;
@@ -125,16 +124,20 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
   let active = views[0];
   let drag;
 
-  /** Draws soon; coarsely while the reader drags through thick slabs, sharply when the hand rests. */
+  const shownViews = () => views.filter((view) => view.root.offsetParent);
+
+  /** Draws soon; while the hand moves only as sharply as there is time for. */
   function draw(isMoving = false) {
     cancelAnimationFrame(frame);
+    clearTimeout(timer);
     frame = requestAnimationFrame(() => {
-      const isHeavy = world.slab.mm > world.finest;
-      for (const view of views)
-        if (view.root.offsetParent) view.draw(isMoving && isHeavy ? COARSE : 1);
-      clearTimeout(timer);
-      if (isMoving && isHeavy) timer = setTimeout(() => draw(), SHARP_AFTER);
+      for (const view of shownViews()) view.draw(isMoving);
+      if (isMoving) timer = setTimeout(draw, SHARP_AFTER);
     });
+  }
+
+  function repaint() {
+    for (const view of shownViews()) view.repaint();
   }
 
   function reset() {
@@ -151,7 +154,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
 
   function invert() {
     world.isInverted = !world.isInverted;
-    draw();
+    repaint();
   }
 
   function close() {
@@ -218,6 +221,9 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
         const level = (world.range.upper + world.range.lower) / 2 + (y * width) / 300;
         const wide = Math.max(1, width * (1 + x / 300));
         world.range = { lower: level - wide / 2, upper: level + wide / 2 };
+        drag.last = point;
+        repaint();
+        return;
       } else if (drag.button === 1) {
         view.pan(x, y);
       } else if (drag.knob) {
@@ -232,7 +238,8 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     });
     for (const over of ["pointerup", "pointercancel"]) {
       view.root.addEventListener(over, () => {
-        if (drag?.view === view) drag = undefined;
+        if (drag?.view !== view) return;
+        drag = undefined;
         draw();
       });
     }
@@ -308,8 +315,14 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
   function tell() {
     const rest = total - volume.loaded;
     root.dataset.whole = String(rest === 0);
-    status.classList.toggle("is-warning", rest > 0);
-    if (!rest) write(status, `${total} slices, complete`);
+    status.classList.toggle("is-warning", rest > 0 || grid.every > 1);
+    if (!volume.hasRoom) write(status, "This browser has not the memory for this series.");
+    else if (!rest && grid.every > 1)
+      write(
+        status,
+        `The series is too large for this browser: ${total} of its ${grid.total} slices are used.`,
+      );
+    else if (!rest) write(status, `${total} slices, complete`);
     else if (volume.failed)
       write(status, `Not loaded completely: ${rest} of ${total} slices are missing here.`);
     else write(status, `Not loaded completely: ${volume.loaded} of ${total} slices`);
@@ -330,7 +343,8 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     tell();
     if (!root.isConnected) return;
     draw();
-    if (volume.failed && times < TRIES) again = setTimeout(() => fill(times + 1), AGAIN);
+    if (volume.failed && volume.hasRoom && times < TRIES)
+      again = setTimeout(() => fill(times + 1), AGAIN);
   }
   fill();
   draw();

@@ -3,10 +3,13 @@ import { make, svg, write } from "../dom.js";
 import { lettersOf } from "../orientation.js";
 import { cross, dot, plus, scaled, unit } from "../vectors.js";
 import { depthOf } from "./geometry.js";
-import { paint, picture } from "./resample.js";
+import { layersOf, paint } from "./resample.js";
 
 const NEAR = 9;
 const HANDLE = 0.36;
+/** While the hand moves, a picture of each view should be there after so many milliseconds. */
+const PATIENCE = 12;
+const COARSEST = 5;
 
 /**
  * @param {string} name "axial", "coronal", "sagittal"
@@ -18,6 +21,7 @@ export function createView(name, world) {
   const lines = svg("svg", { class: "volume-lines", "aria-hidden": "true" });
   const title = make("p", { className: "corner corner-top-left" });
   const facts = make("p", { className: "corner corner-bottom-left numbers" });
+  const badges = make("div", { className: "badges" });
   const edges = Object.fromEntries(
     ["top", "bottom", "left", "right"].map((edge) => [
       edge,
@@ -31,15 +35,29 @@ export function createView(name, world) {
     lines,
     title,
     facts,
+    badges,
     ...Object.values(edges),
   );
   canvas.setAttribute("aria-label", `${name} plane`);
+  const { every } = world.volume.grid;
+  if (every > 1)
+    badges.append(
+      make("strong", {
+        className: "badge badge-warn",
+        text: `Every ${{ 2: "second", 3: "third", 4: "fourth" }[every]} slice only`,
+      }),
+    );
 
   /** Millimetres to a CSS pixel; undefined until the view has a size. */
   let mm;
   /** What the reader moved the picture by, along right and down, in mm. */
   let moved = [0, 0];
+  /** The picture on the screen. */
   let shown;
+  let image;
+  /** A quick picture is on its way, and another one is wanted since. */
+  let isUnderWay = false;
+  let isWanted = false;
 
   const others = () => Object.keys(world.ways).filter((each) => each !== name);
   const ways = () => world.ways[name];
@@ -90,7 +108,7 @@ export function createView(name, world) {
     });
   }
 
-  function drawLines() {
+  function drawnLines() {
     const [x, y] = toScreen(world.place);
     const long = root.clientWidth + root.clientHeight;
     const parts = others().map((other) => {
@@ -118,26 +136,71 @@ export function createView(name, world) {
     const words = svg("text", { class: "volume-scale-text", x: right, y: bottom - 6 });
     words.setAttribute("text-anchor", "end");
     words.textContent = `${length} mm`;
-    lines.replaceChildren(...parts, ...knobs, scale, words);
+    return [...parts, ...knobs, scale, words];
   }
 
-  function drawWords() {
-    const { right, down } = ways();
-    write(edges.right, lettersOf(right));
-    write(edges.left, lettersOf(scaled(right, -1)));
-    write(edges.bottom, lettersOf(down));
-    write(edges.top, lettersOf(scaled(down, -1)));
-    const { slab } = world;
+  function titleOf({ slab }) {
     const slabs = { average: "average", mip: "MIP", minip: "MinIP" };
-    write(
-      title,
-      `${name[0].toUpperCase()}${name.slice(1)}${slab.mm > 0 ? `, ${slab.mm} mm ${slabs[slab.how]}` : ""}`,
-    );
+    const thick = slab.mm > 0 ? `, ${slab.mm} mm ${slabs[slab.how]}` : "";
+    return `${name[0].toUpperCase()}${name.slice(1)}${thick}`;
+  }
+
+  /** What stands over the picture that is asked for now; it is shown together with it. */
+  function words() {
+    const { right, down } = ways();
+    const marks = drawnLines();
+    const texts = [
+      [edges.right, lettersOf(right)],
+      [edges.left, lettersOf(scaled(right, -1))],
+      [edges.bottom, lettersOf(down)],
+      [edges.top, lettersOf(scaled(down, -1))],
+      [title, titleOf(world)],
+    ];
+    return () => {
+      lines.replaceChildren(...marks);
+      for (const [element, text] of texts) write(element, text);
+    };
+  }
+
+  function paintShown() {
+    if (!shown) return;
+    const { width, height, values } = shown;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
+    if (image?.width !== width || image.height !== height)
+      image = pen.createImageData(width, height);
+    paint(values, world.range, world.isInverted, image.data);
+    pen.putImageData(image, 0, 0);
     const { lower, upper } = world.range;
     write(
       facts,
       `W ${Math.round(upper - lower)}  L ${Math.round((upper + lower) / 2)}\nZoom ${Math.round((world.finest / mm) * 100)} %`,
     );
+  }
+
+  /** Size of a picture's pixel, in those of the screen, that a moving hand can wait for. */
+  function coarseness(pixels) {
+    const samples = pixels * layersOf(world.volume.grid, world.slab);
+    const wanted = Math.ceil(Math.sqrt(samples / world.volume.samplesIn(PATIENCE)));
+    return Math.min(COARSEST, Math.max(1, wanted));
+  }
+
+  async function ask(isMoving) {
+    const ratio = window.devicePixelRatio || 1;
+    const full = [root.clientWidth * ratio, root.clientHeight * ratio];
+    const coarse = isMoving ? coarseness(full[0] * full[1]) : 1;
+    const [width, height] = full.map((each) => Math.max(1, Math.round(each / coarse)));
+    const step = (mm * root.clientWidth) / width;
+    const plane = { centre: centre(), ...ways(), mm: step, width, height };
+    const show = words();
+    const values = await world.volume.picture(name, plane, { ...world.slab });
+    if (!values || !root.isConnected) return;
+    shown = { values, width, height };
+    paintShown();
+    show();
   }
 
   return {
@@ -147,30 +210,28 @@ export function createView(name, world) {
     toPlace,
     toScreen,
 
-    /** @param {number} coarse size of a picture's pixel in CSS pixels */
-    draw(coarse = 1) {
+    /** The same picture in another window. */
+    repaint: paintShown,
+
+    /**
+     * Asks for the picture and shows it when it comes; one that was overtaken is never shown.
+     *
+     * @param {boolean} isMoving whether a quick picture is worth more than a sharp one
+     */
+    async draw(isMoving = false) {
       if (!mm) fit();
       if (!mm) return;
-      const width = Math.max(1, Math.round(root.clientWidth / coarse));
-      const height = Math.max(1, Math.round(root.clientHeight / coarse));
-      if (canvas.width !== width || canvas.height !== height) {
-        canvas.width = width;
-        canvas.height = height;
-        shown = undefined;
+      // Quick pictures are not overtaken: a hand that never rests would see none.
+      if (isMoving && isUnderWay) {
+        isWanted = true;
+        return;
       }
-      const pen = canvas.getContext("2d", { willReadFrequently: true });
-      const step = (mm * root.clientWidth) / width;
-      shown = picture(
-        world.volume,
-        { centre: centre(), ...ways(), mm: step, width, height },
-        world.slab,
-        shown?.length === width * height ? shown : undefined,
-      );
-      const image = pen.createImageData(width, height);
-      paint(shown, world.range, world.isInverted, image.data);
-      pen.putImageData(image, 0, 0);
-      drawLines();
-      drawWords();
+      isUnderWay = isMoving;
+      await ask(isMoving);
+      if (!isMoving) return;
+      const goesOn = isUnderWay && isWanted;
+      isUnderWay = isWanted = false;
+      if (goesOn) await this.draw(true);
     },
 
     /** The knob at a place on the screen, if there is one. */
@@ -185,9 +246,10 @@ export function createView(name, world) {
 
     /** The value that is shown at a place on the screen; undefined where there is nothing. */
     valueAt([x, y]) {
-      const column = Math.floor((x / root.clientWidth) * canvas.width);
-      const row = Math.floor((y / root.clientHeight) * canvas.height);
-      const value = shown?.[row * canvas.width + column];
+      if (!shown) return undefined;
+      const column = Math.floor((x / root.clientWidth) * shown.width);
+      const row = Math.floor((y / root.clientHeight) * shown.height);
+      const value = shown.values[row * shown.width + column];
       return value === undefined || Number.isNaN(value) ? undefined : value;
     },
   };
