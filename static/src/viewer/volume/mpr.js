@@ -11,6 +11,7 @@ import {
   voxelAt,
 } from "./geometry.js";
 import { plus } from "../vectors.js";
+import { createFusion } from "./fusion.js";
 import { createView } from "./view.js";
 import { createVolume } from "./volume.js";
 
@@ -20,6 +21,8 @@ const SLAB_MOST = 60;
 const AGAIN = 5000;
 const TRIES = 12;
 const fresh = () => structuredClone(planes);
+const unitOf = ({ modality, rescaleType }) =>
+  modality === "CT" && ["", "HU", undefined].includes(rescaleType) ? "HU" : (rescaleType ?? "");
 
 /**
  * @param {HTMLElement} stage that it covers
@@ -29,9 +32,10 @@ const fresh = () => structuredClone(planes);
  * @param {{lower: number, upper: number}} options.range the window to begin with
  * @param {boolean} options.isInverted
  * @param {string} options.label of the series
+ * @param {{label: string, entries: () => Promise<object[]>}[]} options.over what can be laid over it
  * @param {() => void} options.onClose
  */
-export function openMpr(stage, { entries, load, range, isInverted, label, onClose }) {
+export function openMpr(stage, { entries, load, range, isInverted, label, over, onClose }) {
   let volume;
   try {
     volume = createVolume(entries, load);
@@ -50,10 +54,16 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     range: { ...range },
     isInverted,
     slab: { mm: 0, how: "mip" },
+    frames: {},
+    over: undefined,
+    unit: unitOf(entries[0].frame),
     finest: Math.min(...grid.steps.map((step) => Math.hypot(...step))),
     reach: (direction) => reachOf(grid, direction),
   };
-  const views = Object.keys(planes).map((name) => createView(name, world));
+  const names = Object.keys(planes);
+  const views = [false, true].flatMap((isAlone) =>
+    names.map((name) => createView(name, world, isAlone)),
+  );
   const status = make("p", { className: "volume-status", role: "status" });
   const thickness = make("input", {
     type: "range",
@@ -81,6 +91,9 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     made.addEventListener("click", onPress);
     return made;
   };
+  const fusion = over.length
+    ? createFusion(world, { choices: over, load, draw: () => draw(), repaint, onBeside })
+    : undefined;
   const panel = make(
     "div",
     { className: "volume-panel" },
@@ -89,6 +102,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     status,
     make("label", { className: "volume-slab" }, "Slab ", thickness, thick),
     make("label", { className: "volume-slab" }, "Shows ", how),
+    fusion?.root,
     make(
       "dl",
       { className: "volume-help" },
@@ -100,6 +114,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
         ["Wheel, ↑ ↓", "through the plane"],
         ["Ctrl + wheel, + −", "zoom"],
         ["Double click", "one plane large"],
+        ...(fusion ? [["[ ]", "opacity of the PET"]] : []),
       ].flatMap(([key, does]) => [make("dt", { text: key }), make("dd", { text: does })]),
     ),
     make(
@@ -140,6 +155,12 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     for (const view of shownViews()) view.repaint();
   }
 
+  function onBeside(isBeside) {
+    root.classList.toggle("has-beside", isBeside);
+    delete root.dataset.large;
+    resize();
+  }
+
   function reset() {
     world.place = middle;
     world.ways = fresh();
@@ -159,6 +180,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
 
   function close() {
     volume.close();
+    fusion?.close();
     watcher.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(timer);
@@ -213,6 +235,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
       }
     });
     view.root.addEventListener("pointermove", (event) => {
+      view.probe(drag ? undefined : pointOf(view, event));
       if (drag?.view !== view) return;
       const point = pointOf(view, event);
       const [x, y] = [point[0] - drag.last[0], point[1] - drag.last[1]];
@@ -243,12 +266,13 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
         draw();
       });
     }
+    view.root.addEventListener("pointerleave", () => view.probe());
     view.root.addEventListener("contextmenu", (event) => event.preventDefault());
     view.root.addEventListener("dblclick", (event) => {
       event.stopPropagation();
-      const isLarge = root.dataset.large === view.name;
+      const isLarge = root.dataset.large === view.id;
       if (isLarge) delete root.dataset.large;
-      else root.dataset.large = view.name;
+      else root.dataset.large = view.id;
       resize();
     });
     view.root.addEventListener("focus", () => (active = view));
@@ -273,6 +297,9 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     m: close,
     r: reset,
     i: invert,
+    b: () => fusion?.toggleBeside(),
+    "[": () => fusion?.fade(-10),
+    "]": () => fusion?.fade(10),
     arrowup: () => scroll(active, -1),
     arrowdown: () => scroll(active, 1),
     "+": () => {
@@ -350,12 +377,14 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
   draw();
   views[0].root.focus({ preventScroll: true });
 
+  const viewOf = (id) => views.find((view) => view.id === id);
   return {
     close,
     /** For checks: where the crosshairs are (mm), what a view shows at a place on it, where a place is. */
     place: () => world.place,
-    valueAt: (name, point) => views.find((view) => view.name === name).valueAt(point),
-    toScreen: (name, place) => views.find((view) => view.name === name).toScreen(place),
+    valueAt: (id, point) => viewOf(id).valueAt(point),
+    overAt: (id, point) => viewOf(id).overAt(point),
+    toScreen: (id, place) => viewOf(id).toScreen(place),
     ways: (name) => world.ways[name],
     range: () => world.range,
   };

@@ -2,8 +2,11 @@
 import { make, svg, write } from "../dom.js";
 import { lettersOf } from "../orientation.js";
 import { cross, dot, plus, scaled, unit } from "../vectors.js";
+import { measure } from "../wording.js";
+import { layOver } from "./colours.js";
 import { depthOf } from "./geometry.js";
 import { layersOf, paint } from "./resample.js";
+import { scaleBar } from "./scale-bar.js";
 
 const NEAR = 9;
 const HANDLE = 0.36;
@@ -14,13 +17,17 @@ const COARSEST = 5;
 /**
  * @param {string} name "axial", "coronal", "sagittal"
  * @param {object} world what the views share: `volume`, `place` (of the crosshairs, mm), `ways` (by name, the
- *   directions `right` and `down`), `range`, `isInverted`, `slab`, `middle` (mm)
+ *   directions `right` and `down`), `range`, `isInverted`, `slab`, `middle` (mm), `frames` (zoom and place by
+ *   name), `over` (fusion.js; undefined for nothing)
+ * @param {boolean} [isAlone] whether it shows what is laid over, alone: in grey, what is high black
  */
-export function createView(name, world) {
+export function createView(name, world, isAlone = false) {
+  const id = isAlone ? `${name}-over` : name;
   const canvas = make("canvas", { className: "volume-picture", role: "img" });
   const lines = svg("svg", { class: "volume-lines", "aria-hidden": "true" });
   const title = make("p", { className: "corner corner-top-left" });
   const facts = make("p", { className: "corner corner-bottom-left numbers" });
+  const probe = make("p", { className: "corner corner-bottom-right numbers" });
   const badges = make("div", { className: "badges" });
   const edges = Object.fromEntries(
     ["top", "bottom", "left", "right"].map((edge) => [
@@ -30,15 +37,16 @@ export function createView(name, world) {
   );
   const root = make(
     "div",
-    { className: "volume-view", tabindex: "0", data: { view: name } },
+    { className: "volume-view", tabindex: "0", data: { view: id } },
     canvas,
     lines,
     title,
     facts,
+    probe,
     badges,
     ...Object.values(edges),
   );
-  canvas.setAttribute("aria-label", `${name} plane`);
+  canvas.setAttribute("aria-label", `${name} plane${isAlone ? ", PET" : ""}`);
   const { every } = world.volume.grid;
   if (every > 1)
     badges.append(
@@ -48,10 +56,11 @@ export function createView(name, world) {
       }),
     );
 
-  /** Millimetres to a CSS pixel; undefined until the view has a size. */
-  let mm;
-  /** What the reader moved the picture by, along right and down, in mm. */
-  let moved = [0, 0];
+  /**
+   * `mm` to a CSS pixel, undefined until the view has a size; what the reader `moved` the picture by, along
+   * right and down, in mm. Views of one plane share it.
+   */
+  const at = (world.frames[name] ??= { mm: undefined, moved: [0, 0] });
   /** The picture on the screen. */
   let shown;
   let image;
@@ -68,29 +77,29 @@ export function createView(name, world) {
     const away = depth();
     const level = scaled(away, dot(plus(world.place, world.middle, -1), away));
     const still = plus(world.middle, level);
-    return plus(plus(still, ways().right, moved[0]), ways().down, moved[1]);
+    return plus(plus(still, ways().right, at.moved[0]), ways().down, at.moved[1]);
   }
 
   function fit() {
     const { clientWidth: width, clientHeight: height } = root;
     if (!width || !height) return;
     const reach = (direction) => 2 * world.reach(direction);
-    mm = Math.max(reach(ways().right) / width, reach(ways().down) / height);
-    moved = [0, 0];
+    at.mm = Math.max(reach(ways().right) / width, reach(ways().down) / height);
+    at.moved = [0, 0];
   }
 
   const toScreen = (place) => {
     const away = plus(place, centre(), -1);
     return [
-      root.clientWidth / 2 + dot(away, ways().right) / mm,
-      root.clientHeight / 2 + dot(away, ways().down) / mm,
+      root.clientWidth / 2 + dot(away, ways().right) / at.mm,
+      root.clientHeight / 2 + dot(away, ways().down) / at.mm,
     ];
   };
   const toPlace = ([x, y]) =>
     plus(
-      plus(centre(), ways().right, (x - root.clientWidth / 2) * mm),
+      plus(centre(), ways().right, (x - root.clientWidth / 2) * at.mm),
       ways().down,
-      (y - root.clientHeight / 2) * mm,
+      (y - root.clientHeight / 2) * at.mm,
     );
 
   /** Where the plane of another view cuts this one, as a direction on the screen. */
@@ -124,25 +133,14 @@ export function createView(name, world) {
     const knobs = handles().map(({ other, x: cx, y: cy }) =>
       svg("circle", { class: `volume-knob volume-line-${other}`, cx, cy, r: 5 }),
     );
-    const length = [100, 50, 20, 10, 5, 2, 1].find((each) => each / mm < root.clientWidth / 3) ?? 1;
-    const [right, bottom] = [root.clientWidth - 14, root.clientHeight - 16];
-    const scale = svg("line", {
-      class: "volume-scale",
-      x1: right - length / mm,
-      y1: bottom,
-      x2: right,
-      y2: bottom,
-    });
-    const words = svg("text", { class: "volume-scale-text", x: right, y: bottom - 6 });
-    words.setAttribute("text-anchor", "end");
-    words.textContent = `${length} mm`;
-    return [...parts, ...knobs, scale, words];
+    return [...parts, ...knobs, ...scaleBar(root.clientWidth, root.clientHeight, at.mm)];
   }
 
   function titleOf({ slab }) {
     const slabs = { average: "average", mip: "MIP", minip: "MinIP" };
     const thick = slab.mm > 0 ? `, ${slab.mm} mm ${slabs[slab.how]}` : "";
-    return `${name[0].toUpperCase()}${name.slice(1)}${thick}`;
+    const what = isAlone ? "PET, " : "";
+    return `${what}${isAlone ? name : name[0].toUpperCase() + name.slice(1)}${thick}`;
   }
 
   /** What stands over the picture that is asked for now; it is shown together with it. */
@@ -162,9 +160,14 @@ export function createView(name, world) {
     };
   }
 
+  function windowOf({ range, uptake: { factor, unit } }) {
+    const [lower, upper] = [range.lower, range.upper].map((end) => measure(end * factor, 1));
+    return `PET ${lower} to ${upper} ${unit}`;
+  }
+
   function paintShown() {
     if (!shown) return;
-    const { width, height, values } = shown;
+    const { width, height, values, above, over } = shown;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
@@ -172,12 +175,22 @@ export function createView(name, world) {
     const pen = canvas.getContext("2d", { willReadFrequently: true });
     if (image?.width !== width || image.height !== height)
       image = pen.createImageData(width, height);
-    paint(values, world.range, world.isInverted, image.data);
+    if (isAlone) {
+      paint(above, over.range, true, image.data);
+    } else {
+      paint(values, world.range, world.isInverted, image.data);
+      if (above) layOver(above, over.range, over.colours, over.opacity, image.data);
+    }
     pen.putImageData(image, 0, 0);
     const { lower, upper } = world.range;
+    const window = `W ${Math.round(upper - lower)}  L ${Math.round((upper + lower) / 2)}`;
     write(
       facts,
-      `W ${Math.round(upper - lower)}  L ${Math.round((upper + lower) / 2)}\nZoom ${Math.round((world.finest / mm) * 100)} %`,
+      [
+        ...(isAlone ? [] : [window]),
+        ...(over ? [windowOf(over)] : []),
+        `Zoom ${Math.round((world.finest / at.mm) * 100)} %`,
+      ].join("\n"),
     );
   }
 
@@ -193,18 +206,36 @@ export function createView(name, world) {
     const full = [root.clientWidth * ratio, root.clientHeight * ratio];
     const coarse = isMoving ? coarseness(full[0] * full[1]) : 1;
     const [width, height] = full.map((each) => Math.max(1, Math.round(each / coarse)));
-    const step = (mm * root.clientWidth) / width;
+    const step = (at.mm * root.clientWidth) / width;
     const plane = { centre: centre(), ...ways(), mm: step, width, height };
     const show = words();
-    const values = await world.volume.picture(name, plane, { ...world.slab });
-    if (!values || !root.isConnected) return;
-    shown = { values, width, height };
+    const slab = { ...world.slab };
+    const { over } = world;
+    if (isAlone && !over) return;
+    const [values, above] = await Promise.all([
+      isAlone ? undefined : world.volume.picture(id, plane, slab),
+      over?.volume.picture(id, plane, slab),
+    ]);
+    const isWhole = (isAlone || values) && (!over || above);
+    if (!isWhole || over !== world.over || !root.isConnected) return;
+    shown = { values, above, over, width, height };
+    root.dataset.pictures = String(1 + Number(root.dataset.pictures ?? 0));
     paintShown();
     show();
   }
 
+  function valueOf(layer, [x, y]) {
+    if (!shown?.[layer]) return undefined;
+    const column = Math.floor((x / root.clientWidth) * shown.width);
+    const row = Math.floor((y / root.clientHeight) * shown.height);
+    const value = shown[layer][row * shown.width + column];
+    return value === undefined || Number.isNaN(value) ? undefined : value;
+  }
+
   return {
+    id,
     name,
+    isAlone,
     root,
     fit,
     toPlace,
@@ -219,8 +250,8 @@ export function createView(name, world) {
      * @param {boolean} isMoving whether a quick picture is worth more than a sharp one
      */
     async draw(isMoving = false) {
-      if (!mm) fit();
-      if (!mm) return;
+      if (!at.mm) fit();
+      if (!at.mm) return;
       // Quick pictures are not overtaken: a hand that never rests would see none.
       if (isMoving && isUnderWay) {
         isWanted = true;
@@ -238,19 +269,31 @@ export function createView(name, world) {
     knobAt: ([x, y]) => handles().find((each) => Math.hypot(each.x - x, each.y - y) <= NEAR),
 
     zoom(factor) {
-      if (mm) mm = Math.min(20, Math.max(0.02, mm / factor));
+      if (at.mm) at.mm = Math.min(20, Math.max(0.02, at.mm / factor));
     },
     pan(x, y) {
-      moved = [moved[0] - x * mm, moved[1] - y * mm];
+      at.moved = [at.moved[0] - x * at.mm, at.moved[1] - y * at.mm];
     },
 
     /** The value that is shown at a place on the screen; undefined where there is nothing. */
-    valueAt([x, y]) {
-      if (!shown) return undefined;
-      const column = Math.floor((x / root.clientWidth) * shown.width);
-      const row = Math.floor((y / root.clientHeight) * shown.height);
-      const value = shown.values[row * shown.width + column];
-      return value === undefined || Number.isNaN(value) ? undefined : value;
+    valueAt: (point) => valueOf("values", point),
+    /** The value of what is laid over. */
+    overAt: (point) => valueOf("above", point),
+
+    /** Writes what the values at the pointer are; without a place, nothing. */
+    probe(point) {
+      const [value, above] = point
+        ? [valueOf("values", point), valueOf("above", point)]
+        : [undefined, undefined];
+      write(
+        probe,
+        [
+          value === undefined ? "" : `${measure(value, 0)} ${world.unit}`.trim(),
+          above === undefined ? "" : shown.over.uptake.text(above),
+        ]
+          .filter(Boolean)
+          .join("\n"),
+      );
     },
   };
 }
