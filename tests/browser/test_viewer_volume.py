@@ -90,6 +90,7 @@ def named(name: str) -> dict[str, Any]:
 
 
 def drawn(page: Page) -> None:
+    page.wait_for_timeout(80)  # what was pressed is on its way
     until(page, "() => document.querySelector('.solid')?.dataset.drawn === 'sharp'", 90)
 
 
@@ -106,6 +107,7 @@ def state(page: Page) -> dict[str, Any]:
 
 def check(page: Page, right: Any, up: Any, what: Any) -> None:
     seen = state(page)
+    assert np.abs(seen["middle"]).max() < 0.8, "the body's middle is the origin"
     away = BALL - np.array(seen["middle"])
     wanted = np.array([away @ np.array(right), away @ np.array(up)])
     found = bright(page)

@@ -113,7 +113,7 @@ export function createScene(container, { box, values }) {
       output.setContainer(undefined);
       for (const part of [renderWindow, renderer, volume, mapper, image]) part.delete();
       // The context goes at once, not when memory is tidied up: a page may have some sixteen.
-      output.get3DContext()?.getExtension("WEBGL_lose_context")?.loseContext();
+      canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
       output.delete();
     },
   };

@@ -126,14 +126,18 @@ export function openSolid(stage, options) {
   const root = make(
     "section",
     { className: "solid", "aria-label": `3D, ${label}`, tabindex: "-1" },
-    surface,
-    lines,
-    make("p", { className: "corner corner-top-left", text: patient, dir: "auto" }),
-    make("p", { className: "corner corner-top-right", text: series }),
-    facts,
-    ...Object.values(edges),
-    badges,
-    coverElement,
+    make(
+      "div",
+      { className: "solid-stage" },
+      surface,
+      lines,
+      make("p", { className: "corner corner-top-left", text: patient, dir: "auto" }),
+      make("p", { className: "corner corner-top-right", text: series }),
+      facts,
+      ...Object.values(edges),
+      badges,
+      coverElement,
+    ),
     tools,
   );
   stage.append(root);
