@@ -117,12 +117,16 @@ export function looksOf({ modality, rescaleType = "" }) {
 export function nodesOf(look, { lower, upper }, shift, isInverted) {
   if (look.kind === "greatest") {
     const [dark, bright] = isInverted ? [1, 0] : [0, 1];
+    const top = Math.max(upper, lower + 1e-6);
     return {
       colours: [
         [lower, dark, dark, dark],
-        [Math.max(upper, lower + 1e-6), bright, bright, bright],
+        [top, bright, bright, bright],
       ],
-      opacities: [[lower, 1]],
+      opacities: [
+        [lower, 1],
+        [top, 1],
+      ],
     };
   }
   const place = look.isRelative

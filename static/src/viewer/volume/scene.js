@@ -59,6 +59,7 @@ export function createScene(container, { box, values }) {
   renderWindow.addView(output);
   output.setContainer(container);
   const canvas = output.getCanvas();
+  let opacities;
 
   return {
     canvas,
@@ -72,7 +73,7 @@ export function createScene(container, { box, values }) {
       const nodes = nodesOf(look, range, shift, isInverted);
       const colours = vtkColorTransferFunction.newInstance();
       for (const node of nodes.colours) colours.addRGBPoint(...node);
-      const opacities = vtkPiecewiseFunction.newInstance();
+      opacities = vtkPiecewiseFunction.newInstance();
       for (const node of nodes.opacities) opacities.addPoint(...node);
       property.setRGBTransferFunction(0, colours);
       property.setScalarOpacity(0, opacities);
@@ -93,7 +94,9 @@ export function createScene(container, { box, values }) {
 
     /** Draws so many pixels; how long that took, in ms. */
     render(width, height, isQuick) {
-      mapper.setSampleDistance(finest * (isQuick ? STEP.quick : STEP.sharp));
+      // Opacities are kept for the step that they were made for.
+      if (mapper.setSampleDistance(finest * (isQuick ? STEP.quick : STEP.sharp)))
+        opacities?.modified();
       output.setSize(width, height);
       const began = performance.now();
       renderWindow.render();
