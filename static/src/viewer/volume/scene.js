@@ -70,6 +70,9 @@ export function createScene(container, { box, values }) {
       if (isGreatest) mapper.setBlendModeToMaximumIntensity();
       else mapper.setBlendModeToComposite();
       property.setShade(!isGreatest);
+      // Where no ray meets anything it is as dark, or as light, as air.
+      const air = isGreatest && isInverted ? 1 : 0;
+      renderer.setBackground(air, air, air);
       const nodes = nodesOf(look, range, shift, isInverted);
       const colours = vtkColorTransferFunction.newInstance();
       for (const node of nodes.colours) colours.addRGBPoint(...node);
