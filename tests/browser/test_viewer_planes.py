@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from pydicom.uid import generate_uid
 
 from tests.browser.conftest import find, until, violations
-from tests.dicom import greys
+from tests.dicom import bodies, greys
 from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.browser
@@ -194,3 +194,76 @@ def test_a_series_with_a_gap_is_refused_in_words(opened: Callable[..., Page]) ->
     words = "The slices are not evenly apart: some are missing."
     until(page, "words => document.body.innerText.includes(words)", 30, words)
     assert page.locator(".volume").count() == 0
+
+
+def padded(x: Any, y: Any, z: Any) -> Any:
+    """Water within what the scanner saw; beyond it, and in the lower slices, padding."""
+    return np.where((np.hypot(x, y) > 30) | (z < -9), -1024, 40)
+
+
+# The longest time in ms between two frames of the page while the hand drags.
+WATCH = """() => {
+  window.gaps = { longest: 0, last: performance.now() };
+  const look = now => {
+    window.gaps.longest = Math.max(window.gaps.longest, now - window.gaps.last);
+    window.gaps.last = now;
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+
+
+def test_padding_screen_pixels_and_a_page_that_stays_free(
+    portal: Portal, login: Callable[..., Page]
+) -> None:
+    study = None
+    for number, dataset in enumerate(
+        bodies.series(
+            padded, size=(48, 48, 30), mm=(1.5, 1.5, 3.0), PixelPaddingValue=0,
+            WindowCenter=0, WindowWidth=400, PatientName="Padded^Planes", PatientID="PADDED",
+        ), 1,
+    ):  # fmt: skip
+        file = BytesIO()
+        dataset.save_as(file, enforce_file_format=True)
+        status, answer = portal.upload(file.getvalue())
+        assert status in {200, 201}, answer
+        study, count = dataset.StudyInstanceUID, number
+    portal.wait_count(study, count)
+    page = login("radiologist", 1440, 900)
+    page.context.new_cdp_session(page).send(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 1440, "height": 900, "deviceScaleFactor": 2, "mobile": False},
+    )
+    find(page, "Padded, Planes").click()
+    page.wait_for_url("**/studies/*/view/")
+    until(page, "() => document.documentElement.dataset.viewer === 'ready'", 60)
+    page.keyboard.press("m")
+    whole(page)
+    size = page.evaluate(
+        "() => { const canvas = document.querySelector('[data-view=axial] canvas');"
+        " return [canvas.width, canvas.clientWidth] }"
+    )
+    assert size[0] == 2 * size[1], "the screen's own pixels"
+    outside = page.evaluate(
+        "() => { const planes = window.lightbox.getPlanes();"
+        " return planes.valueAt('axial', planes.toScreen('axial', [33, 0, 0])) ?? null }"
+    )
+    assert outside is None
+    page.get_by_label("What a slab shows").select_option("minip")
+    page.evaluate(WATCH)
+    slab = page.get_by_label("Slab thickness in millimetres")
+    slab.fill("60")
+    page.wait_for_timeout(200)
+    x, y = at(page, "axial", [0, 0, 0])
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(12):
+        page.mouse.move(x + 4 * step, y)
+    page.mouse.up()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("() => window.gaps.longest") < 250
+    for how, wanted in (("minip", 40), ("average", 40), ("mip", 40)):
+        page.get_by_label("What a slab shows").select_option(how)
+        page.wait_for_timeout(1500)
+        assert abs(value(page, "axial", [5, 5, 0]) - wanted) < 0.5, how
+    assert not page.faults  # type: ignore[attr-defined]

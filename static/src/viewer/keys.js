@@ -71,6 +71,10 @@ export const shortcuts = [
   { keys: { T: "link:lines" }, does: "Lines where the active image cuts the others" },
   { keys: { D: "hanging" }, does: "Hanging protocols" },
   { keys: { M: "planes" }, does: "Axial, coronal, sagittal planes through the series (MPR)" },
+  {
+    keys: { A: "solid" },
+    does: "The series in 3D (MIP, surfaces), and back; there 1 to 6: from front, back, left, right, head, feet",
+  },
   { keys: { C: "compare" }, does: "The newest comparable prior beside" },
   {
     keys: { O: "priors" },

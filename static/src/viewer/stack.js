@@ -52,6 +52,8 @@ const modes = {
   pan: PanTool.toolName,
 };
 
+export { register };
+
 /** Starts the renderer. To be called while the first metadata are still on their way. */
 export async function start() {
   await initCore({ rendering: { webGlContextCount: contexts } });

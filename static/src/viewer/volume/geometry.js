@@ -6,7 +6,8 @@ const SAME_DIRECTION = 0.9999;
 const SAME_PLACE = 0.01; // mm
 // Of the distance of slices: files round their positions.
 const EVEN = 0.25;
-const LARGEST = 768 * 2 ** 20; // bytes of a volume
+const LARGEST = 2 ** 30; // bytes of a volume: 2048 slices of 512 x 512 at 16 bits
+const COARSEST = 4; // at most every fourth slice is used
 
 /** Why a series is no volume, in the reader's words. */
 export class NoVolume extends Error {}
@@ -15,11 +16,14 @@ export class NoVolume extends Error {}
  * The voxel grid of a series.
  *
  * @param {object[]} frames as frames.js makes them, in any order
- * @returns {{size: number[], origin: number[], steps: number[][], frames: object[], frameOfReferenceUID: string}}
+ * @param {number} [bytes] of a voxel
+ * @returns {{size: number[], origin: number[], steps: number[][], frames: object[], frameOfReferenceUID: string,
+ *   every: number, total: number}}
  *   `origin` is the centre of the first voxel, `steps` lead from voxel to voxel along columns, rows and
  *   slices, `frames` are in the order of the slices. A tilted gantry makes `steps` that are not at right angles.
+ *   Of a series of `total` slices that is too large for the memory, `every` second, third or fourth is used.
  */
-export function gridOf(frames) {
+export function gridOf(frames, bytes = 4) {
   const [first] = frames;
   if (!first || frames.length < 3) throw new NoVolume("A volume needs three images at least.");
   if (frames.some(({ samplesPerPixel }) => samplesPerPixel !== 1))
@@ -62,16 +66,25 @@ export function gridOf(frames) {
     if (Math.hypot(...away) > EVEN * distance)
       throw new NoVolume("The slices are not evenly apart.");
   });
-  const size = [first.columns, first.rows, sorted.length];
-  const bytes = 4 * size[0] * size[1] * size[2];
-  if (bytes > LARGEST)
-    throw new NoVolume(`The series is too large: ${Math.ceil(bytes / 2 ** 20)} MB as a volume.`);
+  const slice = bytes * first.columns * first.rows;
+  const every = Math.ceil((slice * sorted.length) / LARGEST);
+  const used = sorted.filter((_, at) => at % every === 0);
+  if (every > COARSEST || used.length < 3)
+    throw new NoVolume(
+      `The series is too large: ${Math.ceil((slice * sorted.length) / 2 ** 20)} MB as a volume.`,
+    );
   return {
-    size,
+    size: [first.columns, first.rows, used.length],
     origin: sorted[0].position,
-    steps: [scaled(row, first.spacing.column), scaled(column, first.spacing.row), step],
-    frames: sorted,
+    steps: [
+      scaled(row, first.spacing.column),
+      scaled(column, first.spacing.row),
+      scaled(step, every),
+    ],
+    frames: used,
     frameOfReferenceUID: first.frameOfReferenceUID,
+    every,
+    total: sorted.length,
   };
 }
 

@@ -11,16 +11,18 @@ import {
   voxelAt,
 } from "./geometry.js";
 import { plus } from "../vectors.js";
+import { createFusion } from "./fusion.js";
 import { createView } from "./view.js";
 import { createVolume } from "./volume.js";
 
-const COARSE = 3;
 const SHARP_AFTER = 140;
 const DRAW_EVERY = 300;
 const SLAB_MOST = 60;
 const AGAIN = 5000;
 const TRIES = 12;
 const fresh = () => structuredClone(planes);
+const unitOf = ({ modality, rescaleType }) =>
+  modality === "CT" && ["", "HU", undefined].includes(rescaleType) ? "HU" : (rescaleType ?? "");
 
 /**
  * @param {HTMLElement} stage that it covers
@@ -30,9 +32,10 @@ const fresh = () => structuredClone(planes);
  * @param {{lower: number, upper: number}} options.range the window to begin with
  * @param {boolean} options.isInverted
  * @param {string} options.label of the series
+ * @param {{label: string, entries: () => Promise<object[]>}[]} options.over what can be laid over it
  * @param {() => void} options.onClose
  */
-export function openMpr(stage, { entries, load, range, isInverted, label, onClose }) {
+export function openMpr(stage, { entries, load, range, isInverted, label, over, onClose }) {
   let volume;
   try {
     volume = createVolume(entries, load);
@@ -51,10 +54,16 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     range: { ...range },
     isInverted,
     slab: { mm: 0, how: "mip" },
+    frames: {},
+    over: undefined,
+    unit: unitOf(entries[0].frame),
     finest: Math.min(...grid.steps.map((step) => Math.hypot(...step))),
     reach: (direction) => reachOf(grid, direction),
   };
-  const views = Object.keys(planes).map((name) => createView(name, world));
+  const names = Object.keys(planes);
+  const views = [false, true].flatMap((isAlone) =>
+    names.map((name) => createView(name, world, isAlone)),
+  );
   const status = make("p", { className: "volume-status", role: "status" });
   const thickness = make("input", {
     type: "range",
@@ -82,6 +91,9 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     made.addEventListener("click", onPress);
     return made;
   };
+  const fusion = over.length
+    ? createFusion(world, { choices: over, load, draw: () => draw(), repaint, onBeside })
+    : undefined;
   const panel = make(
     "div",
     { className: "volume-panel" },
@@ -90,6 +102,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     status,
     make("label", { className: "volume-slab" }, "Slab ", thickness, thick),
     make("label", { className: "volume-slab" }, "Shows ", how),
+    fusion?.root,
     make(
       "dl",
       { className: "volume-help" },
@@ -101,6 +114,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
         ["Wheel, ↑ ↓", "through the plane"],
         ["Ctrl + wheel, + −", "zoom"],
         ["Double click", "one plane large"],
+        ...(fusion ? [["[ ]", "opacity of the PET"]] : []),
       ].flatMap(([key, does]) => [make("dt", { text: key }), make("dd", { text: does })]),
     ),
     make(
@@ -125,16 +139,26 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
   let active = views[0];
   let drag;
 
-  /** Draws soon; coarsely while the reader drags through thick slabs, sharply when the hand rests. */
+  const shownViews = () => views.filter((view) => view.root.offsetParent);
+
+  /** Draws soon; while the hand moves only as sharply as there is time for. */
   function draw(isMoving = false) {
     cancelAnimationFrame(frame);
+    clearTimeout(timer);
     frame = requestAnimationFrame(() => {
-      const isHeavy = world.slab.mm > world.finest;
-      for (const view of views)
-        if (view.root.offsetParent) view.draw(isMoving && isHeavy ? COARSE : 1);
-      clearTimeout(timer);
-      if (isMoving && isHeavy) timer = setTimeout(() => draw(), SHARP_AFTER);
+      for (const view of shownViews()) view.draw(isMoving);
+      if (isMoving) timer = setTimeout(draw, SHARP_AFTER);
     });
+  }
+
+  function repaint() {
+    for (const view of shownViews()) view.repaint();
+  }
+
+  function onBeside(isBeside) {
+    root.classList.toggle("has-beside", isBeside);
+    delete root.dataset.large;
+    resize();
   }
 
   function reset() {
@@ -151,11 +175,12 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
 
   function invert() {
     world.isInverted = !world.isInverted;
-    draw();
+    repaint();
   }
 
   function close() {
     volume.close();
+    fusion?.close();
     watcher.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(timer);
@@ -210,6 +235,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
       }
     });
     view.root.addEventListener("pointermove", (event) => {
+      view.probe(drag ? undefined : pointOf(view, event));
       if (drag?.view !== view) return;
       const point = pointOf(view, event);
       const [x, y] = [point[0] - drag.last[0], point[1] - drag.last[1]];
@@ -218,6 +244,9 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
         const level = (world.range.upper + world.range.lower) / 2 + (y * width) / 300;
         const wide = Math.max(1, width * (1 + x / 300));
         world.range = { lower: level - wide / 2, upper: level + wide / 2 };
+        drag.last = point;
+        repaint();
+        return;
       } else if (drag.button === 1) {
         view.pan(x, y);
       } else if (drag.knob) {
@@ -232,16 +261,18 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     });
     for (const over of ["pointerup", "pointercancel"]) {
       view.root.addEventListener(over, () => {
-        if (drag?.view === view) drag = undefined;
+        if (drag?.view !== view) return;
+        drag = undefined;
         draw();
       });
     }
+    view.root.addEventListener("pointerleave", () => view.probe());
     view.root.addEventListener("contextmenu", (event) => event.preventDefault());
     view.root.addEventListener("dblclick", (event) => {
       event.stopPropagation();
-      const isLarge = root.dataset.large === view.name;
+      const isLarge = root.dataset.large === view.id;
       if (isLarge) delete root.dataset.large;
-      else root.dataset.large = view.name;
+      else root.dataset.large = view.id;
       resize();
     });
     view.root.addEventListener("focus", () => (active = view));
@@ -266,6 +297,9 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     m: close,
     r: reset,
     i: invert,
+    b: () => fusion?.toggleBeside(),
+    "[": () => fusion?.fade(-10),
+    "]": () => fusion?.fade(10),
     arrowup: () => scroll(active, -1),
     arrowdown: () => scroll(active, 1),
     "+": () => {
@@ -308,8 +342,14 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
   function tell() {
     const rest = total - volume.loaded;
     root.dataset.whole = String(rest === 0);
-    status.classList.toggle("is-warning", rest > 0);
-    if (!rest) write(status, `${total} slices, complete`);
+    status.classList.toggle("is-warning", rest > 0 || grid.every > 1);
+    if (!volume.hasRoom) write(status, "This browser has not the memory for this series.");
+    else if (!rest && grid.every > 1)
+      write(
+        status,
+        `The series is too large for this browser: ${total} of its ${grid.total} slices are used.`,
+      );
+    else if (!rest) write(status, `${total} slices, complete`);
     else if (volume.failed)
       write(status, `Not loaded completely: ${rest} of ${total} slices are missing here.`);
     else write(status, `Not loaded completely: ${volume.loaded} of ${total} slices`);
@@ -330,18 +370,21 @@ export function openMpr(stage, { entries, load, range, isInverted, label, onClos
     tell();
     if (!root.isConnected) return;
     draw();
-    if (volume.failed && times < TRIES) again = setTimeout(() => fill(times + 1), AGAIN);
+    if (volume.failed && volume.hasRoom && times < TRIES)
+      again = setTimeout(() => fill(times + 1), AGAIN);
   }
   fill();
   draw();
   views[0].root.focus({ preventScroll: true });
 
+  const viewOf = (id) => views.find((view) => view.id === id);
   return {
     close,
     /** For checks: where the crosshairs are (mm), what a view shows at a place on it, where a place is. */
     place: () => world.place,
-    valueAt: (name, point) => views.find((view) => view.name === name).valueAt(point),
-    toScreen: (name, place) => views.find((view) => view.name === name).toScreen(place),
+    valueAt: (id, point) => viewOf(id).valueAt(point),
+    overAt: (id, point) => viewOf(id).overAt(point),
+    toScreen: (id, place) => viewOf(id).toScreen(place),
     ways: (name) => world.ways[name],
     range: () => world.range,
   };

@@ -1,33 +1,43 @@
-/** Pictures of planes through a volume: linear between voxels, also through slabs. */
+/** Pictures of planes through a volume: linear between voxels, also through slabs. Pure. */
 import { dot, plus, scaled } from "../vectors.js";
 import { depthOf, inverseOf } from "./geometry.js";
 
 export const slabs = ["average", "mip", "minip"];
 
+/** How many planes a slab is made of: as near to one another as voxels are. */
+export function layersOf({ steps }, { mm }) {
+  const finest = Math.min(...steps.map((step) => Math.hypot(...step)));
+  return mm > finest ? Math.max(2, Math.ceil(mm / finest)) : 1;
+}
+
 /**
- * @param {object} volume as volume.js fills it: `grid`, `values`, `isThere` (one byte a slice)
- * @param {{centre: number[], right: number[], down: number[], mm: number, width: number, height: number}} plane
- *   `centre` lies in the middle of the picture, `mm` is the size of its pixels
+ * @param {object} voxels as voxels.js keeps them
+ * @param {{centre: number[], right: number[], down: number[], mm: number, tall?: number, width: number, height:
+ *   number}} plane `centre` lies in the middle of the picture, `mm` is the size of its pixels, `tall` down
  * @param {{mm: number, how: "average" | "mip" | "minip"}} [slab] thickness about the plane
- * @param {Float32Array} [out] to be filled, of width x height
  * @returns {Float32Array} NaN where there is no voxel
  */
-export function picture(volume, plane, slab = { mm: 0, how: "average" }, out = undefined) {
-  const { width, height } = plane;
-  const found = out ?? new Float32Array(width * height);
+export function picture(voxels, plane, slab = { mm: 0, how: "average" }) {
+  const found = new Float32Array(plane.width * plane.height);
+  const steps = drawing(voxels, plane, slab, found);
+  while (!steps.next().done);
+  return found;
+}
+
+/** The same into `found`, a layer at a time: the picture is whole when there are no more. */
+export function* drawing(voxels, plane, slab, found) {
   const depth = depthOf(plane);
-  const finest = Math.min(...volume.grid.steps.map((step) => Math.hypot(...step)));
-  const layers = slab.mm > finest ? Math.max(2, Math.ceil(slab.mm / finest)) : 1;
+  const layers = layersOf(voxels.grid, slab);
   if (layers === 1) {
-    layer(volume, plane, plane.centre, found);
-    return found;
+    layer(voxels, plane, plane.centre, found);
+    return;
   }
-  const one = new Float32Array(width * height);
-  const counts = slab.how === "average" ? new Uint16Array(width * height) : undefined;
+  const one = new Float32Array(found.length);
+  const counts = slab.how === "average" ? new Uint16Array(found.length) : undefined;
   found.fill(Number.NaN);
   for (let number = 0; number < layers; number += 1) {
     const away = slab.mm * (number / (layers - 1) - 0.5);
-    layer(volume, plane, plus(plane.centre, depth, away), one);
+    layer(voxels, plane, plus(plane.centre, depth, away), one);
     for (let at = 0; at < one.length; at += 1) {
       const value = one[at];
       if (value !== value) continue;
@@ -38,19 +48,49 @@ export function picture(volume, plane, slab = { mm: 0, how: "average" }, out = u
       else found[at] = before + value;
       if (counts) counts[at] += 1;
     }
+    yield number;
   }
   if (counts) for (let at = 0; at < found.length; at += 1) if (counts[at]) found[at] /= counts[at];
-  return found;
 }
 
-function layer({ grid, values, isThere, isWhole }, plane, centre, out) {
-  const { right, down, mm, width, height } = plane;
+/**
+ * The mean of the corners that hold a value, by their weights; NaN where the nearest holds none, so that
+ * what is not there neither shows nor counts.
+ */
+function mixed(corners, [fx, fy, fz], hole) {
+  let sum = 0;
+  let weights = 0;
+  for (let corner = 0; corner < 8; corner += 1) {
+    const value = corners[corner];
+    const isNothing = value !== value || value === hole;
+    const weight =
+      (corner & 1 ? fx : 1 - fx) * (corner & 2 ? fy : 1 - fy) * (corner & 4 ? fz : 1 - fz);
+    const isNearest =
+      (corner & 1) === (fx > 0.5 ? 1 : 0) &&
+      (corner & 2) === (fy > 0.5 ? 2 : 0) &&
+      (corner & 4) === (fz > 0.5 ? 4 : 0);
+    if (isNothing && isNearest) return Number.NaN;
+    if (isNothing) continue;
+    sum += weight * value;
+    weights += weight;
+  }
+  return weights > 0 ? sum / weights : Number.NaN;
+}
+
+function layer({ grid, values, encoding, isThere, isWhole }, plane, centre, out) {
+  const { right, down, mm, tall = mm, width, height } = plane;
+  const { slope, intercept, hole } = encoding;
+  const hasHoles = hole !== undefined;
   const [nx, ny, nz] = grid.size;
   const rows = inverseOf(grid.steps);
-  const corner = plus(plus(centre, right, (-(width - 1) / 2) * mm), down, (-(height - 1) / 2) * mm);
+  const corner = plus(
+    plus(centre, right, (-(width - 1) / 2) * mm),
+    down,
+    (-(height - 1) / 2) * tall,
+  );
   const start = rows.map((row) => dot(row, plus(corner, grid.origin, -1)));
   const across = rows.map((row) => dot(row, scaled(right, mm)));
-  const along = rows.map((row) => dot(row, scaled(down, mm)));
+  const along = rows.map((row) => dot(row, scaled(down, tall)));
   const slice = nx * ny;
   // A voxel reaches half a step beyond its centre.
   const [topX, topY, topZ] = [nx - 0.5, ny - 0.5, nz - 0.5];
@@ -60,6 +100,7 @@ function layer({ grid, values, isThere, isWhole }, plane, centre, out) {
     let y = start[1] + v * along[1];
     let z = start[2] + v * along[2];
     for (let u = 0; u < width; u += 1, at += 1) {
+      let found = Number.NaN;
       if (x >= -0.5 && y >= -0.5 && z >= -0.5 && x < topX && y < topY && z < topZ) {
         const cx = x < 0 ? 0 : x > nx - 1 ? nx - 1 : x;
         const cy = y < 0 ? 0 : y > ny - 1 ? ny - 1 : y;
@@ -70,27 +111,39 @@ function layer({ grid, values, isThere, isWhole }, plane, centre, out) {
         const fx = cx - x0;
         const fy = cy - y0;
         const fz = cz - z0;
-        if (!isWhole && (!isThere[z0] || (fz > 0 && !isThere[z0 + 1]))) {
-          out[at] = Number.NaN;
-        } else {
-          const base = z0 * slice + y0 * nx + x0;
+        if (isWhole || (isThere[z0] && (fz === 0 || isThere[z0 + 1]))) {
           const dx = fx > 0 ? 1 : 0;
           const dy = fy > 0 ? nx : 0;
-          const dz = fz > 0 ? slice : 0;
-          const a = values[base] + fx * (values[base + dx] - values[base]);
-          const b = values[base + dy] + fx * (values[base + dy + dx] - values[base + dy]);
-          let value = a + fy * (b - a);
-          if (dz) {
-            const far = base + dz;
-            const c = values[far] + fx * (values[far + dx] - values[far]);
-            const d = values[far + dy] + fx * (values[far + dy + dx] - values[far + dy]);
-            value += fz * (c + fy * (d - c) - value);
-          }
-          out[at] = value;
+          const near = z0 * slice + y0 * nx + x0;
+          const far = fz > 0 ? near + slice : near;
+          const a = values[near];
+          const b = values[near + dx];
+          const c = values[near + dy];
+          const d = values[near + dy + dx];
+          const e = values[far];
+          const f = values[far + dx];
+          const g = values[far + dy];
+          const h = values[far + dy + dx];
+          const front = a + fx * (b - a) + fy * (c - a + fx * (d - c - b + a));
+          const back = e + fx * (f - e) + fy * (g - e + fx * (h - g - f + e));
+          found = front + fz * (back - front);
+          if (
+            hasHoles &&
+            (found !== found ||
+              a === hole ||
+              b === hole ||
+              c === hole ||
+              d === hole ||
+              e === hole ||
+              f === hole ||
+              g === hole ||
+              h === hole)
+          )
+            found = mixed([a, b, c, d, e, f, g, h], [fx, fy, fz], hole);
+          found = found * slope + intercept;
         }
-      } else {
-        out[at] = Number.NaN;
       }
+      out[at] = found;
       x += across[0];
       y += across[1];
       z += across[2];
