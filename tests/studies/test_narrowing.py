@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ QUESTIONS = [
     {"arrival": "receiving", "date": "30d", "modality": "MR"},
     {"show": "overdue"},
 ]
-STATES = ["all", "final", "work"]
+STATES = ["all", "final"]
 
 
 @pytest.fixture
@@ -75,26 +76,17 @@ def test_the_same_either_way(
     if who == "both":
         user.memberships.create(site=other_site, role=Role.RADIOLOGIST)
     seen = 0
-    for state in STATES:
-        for sort in ("priority", "-priority", "patient_id"):
-            for number in (1, 2, 9):
-                answers = []
-                for gathers in (True, False):
-                    for counts in (True, False):
-                        with monkeypatch.context() as patch:
-                            patch.setattr(
-                                narrowing.Few, "is_worth_gathering", lambda *_, way=gathers: way
-                            )
-                            patch.setattr(
-                                narrowing.Few,
-                                "is_worth_counting",
-                                property(lambda _, way=counts: way),
-                            )
-                            answers.append(
-                                said(page(user, {**asked, "state": state}, number, sort))
-                            )
-                assert all(one == answers[0] for one in answers)
-                seen += len(answers[0][0])
+    for state, sort, number in itertools.product(STATES, ("priority", "patient_id"), (1, 2)):
+        answers = []
+        for gathers, counts in ((True, True), (False, True), (False, False)):
+            with monkeypatch.context() as patch:
+                patch.setattr(narrowing.Few, "is_worth_gathering", lambda *_, way=gathers: way)
+                patch.setattr(
+                    narrowing.Few, "is_worth_counting", property(lambda _, way=counts: way)
+                )
+                answers.append(said(page(user, {**asked, "state": state}, number, sort)))
+        assert answers[0] == answers[1] == answers[2]
+        seen += len(answers[0][0])
     assert seen or asked.get("modality") == "MG" or "date_to" in asked
 
 
