@@ -19,6 +19,7 @@ from benchmarks import (
     agents,
     arrival,
     backup,
+    open_lists,
     qido,
     rendered,
     report_search,
@@ -30,6 +31,7 @@ from benchmarks import (
     viewer,
     workers,
     worklist,
+    worklist_scale,
 )
 from benchmarks.http import Row
 from studies.demo import synth
@@ -117,6 +119,14 @@ def measure_worklist(bench: Bench) -> Found:
     return worklist.measure(bench.stack, bench.cookie, bench.slug)
 
 
+def measure_worklist_scale(bench: Bench) -> Found:
+    return worklist_scale.measure(bench.folder / "worklist_scale")
+
+
+def measure_open_lists(bench: Bench) -> Found:
+    return open_lists.measure(bench.folder / "open_lists")
+
+
 def measure_agents(bench: Bench) -> Found:
     agents.more_files()
     portal, folder = Portal(bench.stack), bench.folder / "uploads"
@@ -150,6 +160,8 @@ PARTS: dict[str, tuple[Callable[[Bench], Found], Callable[[Found], list[Row]]]] 
     "stow": (measure_stow, stow.table_rows),
     "qido": (measure_qido, qido.table_rows),
     "worklist": (measure_worklist, worklist.table_rows),
+    "worklist_scale": (measure_worklist_scale, worklist_scale.table_rows),
+    "open_lists": (measure_open_lists, open_lists.table_rows),
     "reporting": (measure_reporting, reporting.table_rows),
     "viewer": (measure_viewer, viewer.table_rows),
     "backup": (measure_backup, backup.table_rows),

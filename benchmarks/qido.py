@@ -11,7 +11,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -70,8 +70,8 @@ class Made:
         return f"A{self.number:08d}"
 
 
-def made(count: int) -> Iterator[Made]:
-    """`count` studies of ten years, four a patient, one in two hundred a PET."""
+def made(count: int, since: datetime = FIRST_DAY) -> Iterator[Made]:
+    """`count` studies of the ten years from `since`, four a patient, one in two hundred a PET."""
     dice = random.Random(20)
     begin, middle, end, given = (
         parts.split() for parts in (FIRST_SYLLABLES, MIDDLE_SYLLABLES, LAST_SYLLABLES, GIVEN)
@@ -84,15 +84,25 @@ def made(count: int) -> Iterator[Made]:
         modality, description = dice.choice(KINDS)
         if number % 200 == 0:
             modality, description = "PT", "PET whole body"
-        at = FIRST_DAY + timedelta(days=dice.randrange(DAYS), seconds=dice.randrange(36_000))
+        at = since + timedelta(days=dice.randrange(DAYS), seconds=dice.randrange(36_000))
         yield Made(number, number // 4, name, at, modality, description)
 
 
 # The portal's index, without images
 
 
-def fill_index(count: int, slug: str, *, images: bool) -> None:
-    """Load the index of this process's database: plain inserts, indexes and triggers afterwards."""
+def fill_index(
+    count: int,
+    slug: str,
+    *,
+    images: bool,
+    since: datetime = FIRST_DAY,
+    mix: Callable[[Any], None] = lambda cursor: None,
+) -> None:
+    """Load the index of this process's database: plain inserts, indexes and triggers afterwards.
+
+    `mix(cursor)` may change the rows before they are indexed.
+    """
     import django
 
     django.setup()
@@ -104,8 +114,9 @@ def fill_index(count: int, slug: str, *, images: bool) -> None:
     site = Site.objects.get(slug=slug).pk
     with transaction.atomic(), connection.cursor() as cursor:
         restored = list(_without_indexes(connection, cursor))
-        for table, columns, rows in _tables(count, site, images):
+        for table, columns, rows in _tables(count, site, images, since):
             _copy(connection, cursor, table, columns, rows)
+        mix(cursor)
         if connection.vendor == "postgresql":
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for statement in restored:
@@ -158,14 +169,16 @@ def _copy(connection: Any, cursor: Any, table: str, columns: str, rows: Iterator
     connection.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
 
-def _tables(count: int, site: int, images: bool) -> Iterator[tuple[str, str, Iterator[Any]]]:
+def _tables(
+    count: int, site: int, images: bool, since: datetime
+) -> Iterator[tuple[str, str, Iterator[Any]]]:
     yield (
         "studies_patient",
         "id,site_id,patient_id,issuer_of_patient_id,patient_name,patient_name_ideographic,"
         "patient_birth_date,patient_sex",
         (
             (one.patient + 1, site, one.patient_id, "", one.name, "", "19700101", "F")
-            for one in made(count)
+            for one in made(count, since)
             if one.number % 4 == 0
         ),
     )
@@ -190,11 +203,11 @@ def _tables(count: int, site: int, images: bool) -> Iterator[tuple[str, str, Ite
     yield (
         "studies_study",
         ",".join([*fixed, _STUDY]),
-        ((*fixed.values(), *_study(one)) for one in made(count)),
+        ((*fixed.values(), *_study(one)) for one in made(count, since)),
     )
     if images:
-        yield "studies_series", _SERIES, (_series(one) for one in made(count))
-        yield "studies_instance", _INSTANCE, (_instance(one, site) for one in made(count))
+        yield "studies_series", _SERIES, (_series(one) for one in made(count, since))
+        yield "studies_instance", _INSTANCE, (_instance(one, site) for one in made(count, since))
 
 
 _STUDY = (

@@ -203,7 +203,7 @@ class WorklistFilter(django_filters.FilterSet):
     def states(self) -> list[str]:
         """The reading states that the list may show."""
         chosen = str(self.cleaned("state") or "work")
-        if chosen == "work":
+        if chosen == "work" or (chosen == "all" and self.cleaned("show") == "overdue"):
             return list(UNREAD_WORK)
         return [str(value) for value in ReadingState.values] if chosen == "all" else [chosen]
 
@@ -273,16 +273,25 @@ class WorklistFilter(django_filters.FilterSet):
         return queryset
 
     def by_date(self, queryset: StudyQuerySet, name: str, value: str) -> StudyQuerySet:
+        if value == "range":
+            return queryset
+        first, last = self.days
+        return queryset.filter(study_day__range=(first, last)) if first else queryset
+
+    @property
+    def days(self) -> tuple[datetime.date | None, datetime.date | None]:
+        """The first and last study day that are asked for; None is without an end."""
+        value = str(self.cleaned("date") or "")
+        if value == "range":
+            return self.cleaned("date_from"), self.cleaned("date_to")
         today = timezone.localdate()
         if value == "yesterday":
-            return queryset.filter(study_day=today - timedelta(days=1))
+            return today - timedelta(days=1), today - timedelta(days=1)
         if value == "today":
-            return queryset.filter(study_day=today)
-        days = re.fullmatch(r"(\d+)d", value)
-        if days:
-            first = today - timedelta(days=int(days[1]) - 1)
-            return queryset.filter(study_day__gte=first, study_day__lte=today)
-        return queryset
+            return today, today
+        if days := re.fullmatch(r"(\d+)d", value):
+            return today - timedelta(days=int(days[1]) - 1), today
+        return None, None
 
     def by_date_from(
         self, queryset: StudyQuerySet, name: str, value: datetime.date

@@ -206,6 +206,7 @@ class Study(models.Model):
                 name="study_assignment",
             ),
             models.Index(fields=["received_at", "id"], name="study_received"),
+            models.Index(fields=["arrival", "id"], name="study_arrival"),
             models.Index(fields=["study_day", "id"], name="study_day"),
             models.Index(fields=["patient_id", "id"], name="study_patient_id"),
             models.Index(fields=["accession_number", "id"], name="study_accession"),
@@ -539,6 +540,7 @@ class QuarantinedFile(models.Model):
 
 # Models of this app that have a package of their own.
 from studies.annotations.models import KeyImage, Measurement  # noqa: E402, F401
+from studies.appearance.models import WorklistAppearance  # noqa: E402, F401
 from studies.backup.models import (  # noqa: E402, F401
     BackupHealth,
     BackupKey,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import django_tables2 as tables
 from django.db.models import Case, Exists, IntegerField, OuterRef, Subquery, Value, When
 
 from studies.models import Arrival, ReadingState, Study
+from studies.narrowing import Few, fewest
 from studies.reading import clocks
 from studies.reading.models import StudyNote
 from studies.retention.models import DeletionState, StudyDeletion
@@ -41,6 +43,7 @@ COLUMNS = (
     "study_description",
     "body_part_examined",
     "accession_number",
+    "referring_physician_name",
     "number_of_instances",
     "expected_instances",
     "late_instances",
@@ -134,13 +137,37 @@ class WorklistTable(tables.Table):
         "State", accessor="reading_state", order_by=("state_rank", "received_at", "id")
     )
     waiting = tables.Column("Waiting", accessor="received_at", order_by=("received_at", "id"))
+    birth_date = tables.Column(
+        "Birth date", accessor="patient_birth_date", order_by=("patient_birth_date", "id")
+    )
+    referrer = tables.Column(
+        "Referrer",
+        accessor="referring_physician_name",
+        order_by=("referring_physician_name", "id"),
+    )
+    received = tables.Column("Received", accessor="received_at", order_by=("received_at", "id"))
 
     class Meta:
         template_name = "studies/_table.html"
         order_by = (DEFAULT_SORT,)
 
-    def __init__(self, studies: list[Study], sort: str) -> None:
-        super().__init__(PageData(studies), order_by=(sort,))
+    def __init__(self, studies: list[Study], sort: str, columns: Sequence[str]) -> None:
+        hidden = [name for name in self.base_columns if name not in columns]
+        super().__init__(
+            PageData(studies), order_by=(sort,), sequence=[*columns, *hidden], exclude=hidden
+        )
+
+
+# Everybody's; the others are there for who wants them.
+MORE_COLUMNS = ("birth_date", "referrer", "received")
+USUAL_COLUMNS = tuple(name for name in WorklistTable.base_columns if name not in MORE_COLUMNS)
+
+
+def words_of(column: str) -> str:
+    """What a column is called where there is room."""
+    if column == "modality":
+        return "Modality"
+    return str(WorklistTable.base_columns[column].verbose_name)
 
 
 # Long waits first on the first click; big studies and new dates too.
@@ -229,14 +256,18 @@ def worklist_page(
     """The rows of a page. `sites` None: a superuser. `by_grant`: some need a StudyGrant."""
     order = database_order(sort)
     offset = (number - 1) * PAGE_SIZE
-    parts = None
-    if sort.removeprefix("-") == DEFAULT_SORT and not by_grant and not filters.is_narrow:
-        parts = arms(filters, sites)
+    few = None if by_grant or filters.is_narrow or filters.is_work else fewest(filters)
+    in_order = sort.removeprefix("-") == DEFAULT_SORT and not by_grant and not filters.is_narrow
+    gathered = few is not None and few.is_worth_gathering(offset + PAGE_SIZE + 1)
+    parts = arms(filters, sites) if in_order and not gathered else None
     if parts is None:
-        ids, count = _one_scan(filters, order, offset)
+        matching = filters.matching()
+        if few is not None and (gathered or few.is_worth_counting):
+            matching = matching.filter(pk__in=few.ids)
+        ids, count = _one_scan(matching, order, offset)
     else:
         ids = _merged(parts, order, offset)
-        count = filters.matching().order_by()[: COUNT_CAP + 1].count()
+        count = _counted(filters, few, offset, ids)
     rows = with_work(Study.objects.filter(pk__in=ids[:PAGE_SIZE])).in_bulk()
     return WorklistPage(
         studies=[rows[pk] for pk in ids[:PAGE_SIZE] if pk in rows],
@@ -255,9 +286,19 @@ def _merged(parts: list[StudyQuerySet], order: list[str], offset: int) -> list[i
     return [row[-1] for row in rows]
 
 
-def _one_scan(filters: WorklistFilter, order: list[str], offset: int) -> tuple[list[int], int]:
+def _counted(filters: WorklistFilter, few: Few | None, offset: int, ids: list[int]) -> int:
+    """How many match, at most COUNT_CAP + 1; the last page says it by itself."""
+    if len(ids) <= PAGE_SIZE and (ids or not offset):
+        return min(offset + len(ids), COUNT_CAP + 1)
+    matching = filters.matching()
+    if few is not None and few.is_worth_counting:
+        matching = matching.filter(pk__in=few.ids)
+    return matching.order_by()[: COUNT_CAP + 1].count()
+
+
+def _one_scan(matching: StudyQuerySet, order: list[str], offset: int) -> tuple[list[int], int]:
     """Ids of the page and the capped count from one pass over the studies that match."""
-    queryset = ranked(filters.matching(), order).order_by(*order).values_list("id", flat=True)
+    queryset = ranked(matching, order).order_by(*order).values_list("id", flat=True)
     ids = list(queryset[: COUNT_CAP + 1])
     if offset + PAGE_SIZE + 1 <= len(ids) or len(ids) <= COUNT_CAP:
         return ids[offset : offset + PAGE_SIZE + 1], len(ids)

@@ -6,6 +6,7 @@ from django.urls import path
 
 from studies.api_schema import SchemaView
 from studies.views import (
+    appearance,
     arrival,
     corrections,
     displays,
@@ -41,6 +42,7 @@ urlpatterns = [
     path("worklist/table/", worklist.table, name="worklist-table"),
     path("worklist/row/<int:pk>/", worklist.row, name="worklist-row"),
     path("worklist/export/", export.export, name="worklist-export"),
+    path("worklist/appearance/", appearance.appearance, name="worklist-appearance"),
     path("worklist/saved/", saved.save, name="worklist-filter-save"),
     path("worklist/saved/<int:pk>/remove/", saved.remove, name="worklist-filter-remove"),
     path("patients/<int:pk>/", patient.patient, name="patient"),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from pacs import audit
-from pacs.accounts import sessions
+from pacs.accounts import page_person, sessions
 from pacs.accounts.addresses import client_address
 from pacs.accounts.models import Site
 
@@ -91,6 +91,18 @@ class SessionLimitMiddleware(MiddlewareMixin):
         request.session_expired = True  # type: ignore[attr-defined]
         auth.logout(request)
         return _session_over(request)
+
+
+class PagePersonMiddleware(MiddlewareMixin):
+    """Refuses what a page sends for the person it was rendered for when another is logged in."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        said = request.headers.get(page_person.HEADER)
+        if said is None or not request.user.is_authenticated:
+            return None
+        if not page_person.is_other(said, request.user.pk):
+            return None
+        return JsonResponse({"detail": page_person.WORDS}, status=401)
 
 
 class NoStoreMiddleware(MiddlewareMixin):

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "pacs.accounts.middleware.NoStoreMiddleware",
     "pacs.accounts.middleware.SessionLimitMiddleware",
+    "pacs.accounts.middleware.PagePersonMiddleware",
     "pacs.accounts.middleware.SiteTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

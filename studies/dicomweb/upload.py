@@ -7,13 +7,19 @@ from typing import Any
 
 from django.conf import settings
 
+from pacs.accounts import page_person
 from pacs.accounts.models import Scope, Site
 from studies.archive import room
 from studies.dicom.errors import WORDS
 from studies.dicomweb import csrf
 from studies.dicomweb.authority import Identity
 from studies.dicomweb.destination import audited_destination
-from studies.dicomweb.errors import BadRequestError, MediaTypeError, TooLargeError
+from studies.dicomweb.errors import (
+    BadRequestError,
+    MediaTypeError,
+    NotAuthenticatedError,
+    TooLargeError,
+)
 from studies.dicomweb.exchange import Exchange
 from studies.dicomweb.intake import source_of
 from studies.dicomweb.multipart import content_type
@@ -43,6 +49,10 @@ class Upload:
         identity.require(Scope.WRITE)
         if identity.is_session:
             csrf.check(exchange)
+            if page_person.is_other(
+                exchange.headers.get(page_person.HEADER.lower()), identity.principal.user_id
+            ):
+                raise NotAuthenticatedError
         if content_type(exchange.headers.get("content-type", ""))[0] != DICOM:
             raise MediaTypeError("Send one file as application/dicom.")
         length = exchange.headers.get("content-length", "")

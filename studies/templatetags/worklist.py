@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import zoneinfo
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from django import template
 from django.utils import timezone
 
+from studies.dicom.charset import display_name
 from studies.models import Arrival, Priority, QuarantinedFile, ReadingState, Study
 from studies.reading import clocks
 from studies.reading.states import BEING_READ
-from studies.tables import FIRST_CLICK_DESCENDING, sort_key
+from studies.tables import FIRST_CLICK_DESCENDING, sort_key, words_of
 from studies.templatetags.sends import at_site
 
 register = template.Library()
@@ -71,6 +73,12 @@ def age_of(study: Study) -> str:
 def ideographic(text: str) -> str:
     """The ideographic group of a name: `山田^太郎` as `山田 太郎`."""
     return " ".join(text.replace("^", " ").split())
+
+
+@register.filter
+def person(name: str) -> str:
+    """A PN (PS3.5 6.2.1) as people write it: `DOE^Jane` as `DOE, Jane`."""
+    return display_name(name)
 
 
 @register.filter
@@ -150,11 +158,22 @@ def reading_title(study: Study, user_id: int) -> str:
 @register.filter
 def site_time(received: Study | QuarantinedFile) -> str:
     """The time of receipt on the clock of its site."""
-    try:
-        zone: Any = zoneinfo.ZoneInfo(received.site.timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        zone = UTC
+    zone = zone_of(received)
     return f"{received.received_at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+
+
+@register.filter
+def received_minute(study: Study) -> str:
+    """The same to the minute, for a column."""
+    return f"{study.received_at.astimezone(zone_of(study)):%Y-%m-%d %H:%M}"
+
+
+def zone_of(received: Study | QuarantinedFile) -> tzinfo:
+    """The zone of its site; UTC where there is none of that name."""
+    try:
+        return zoneinfo.ZoneInfo(received.site.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 @register.filter
@@ -243,6 +262,13 @@ def next_sort(name: str, sort: str) -> str:
 @register.simple_tag
 def aria_sort(name: str, sort: str) -> str:
     return {name: "ascending", f"-{name}": "descending"}.get(sort, "none")
+
+
+@register.simple_tag
+def sorted_unseen(sort: str, columns: Collection[str]) -> str:
+    """What the list is sorted by, where no head can say so: its column is not shown."""
+    name = sort.removeprefix("-")
+    return "" if name in columns else words_of(name).lower()
 
 
 @register.simple_tag

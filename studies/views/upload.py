@@ -48,7 +48,6 @@ def upload(request: HttpRequest) -> HttpResponse:
     context = {
         "sites": sites,
         "largest": settings.MAX_INSTANCE_BYTES,
-        "csrf_cookie": settings.CSRF_COOKIE_NAME,
     }
     return render(request, "studies/upload.html", context)
 

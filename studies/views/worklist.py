@@ -22,6 +22,7 @@ from pacs.accounts.models import Site
 from pacs.accounts.principal import Principal, principal_of
 from pacs.audit import record_read
 from pacs.events.models import SiteSequence
+from studies.appearance.services import appearance_of, columns_in
 from studies.filters import WorklistFilter
 from studies.models import Study
 from studies.reading import people
@@ -61,6 +62,8 @@ class Asked:
     filters: WorklistFilter
     sort: str
     page: int
+    columns: tuple[str, ...]
+    """Those that the page shows that asks; what was chosen since is on the next one."""
 
     @property
     def by_grant(self) -> bool:
@@ -90,6 +93,7 @@ def asked(request: HttpRequest) -> Asked:
         filters=WorklistFilter(request, principal, sites, with_text=with_text),
         sort=sort_of(source.get("sort")),
         page=page_of(source.get("page")),
+        columns=columns_in(source.get("columns", "")),
     )
 
 
@@ -114,13 +118,14 @@ def listing(request: HttpRequest, wanted: Asked) -> dict[str, Any]:
         not page.studies
         and not Study.objects.visible_to(wanted.principal).order_by().only("id")[:1].exists()
     )
-    table = WorklistTable(page.studies, wanted.sort)
+    look = appearance_of(wanted.principal.user_id)
     return {
         "filters": wanted.filters,
         "form": wanted.filters.form,
         "page": page,
-        "table": table,
-        "columns": [column.name for column in table.columns],
+        "table": WorklistTable(page.studies, wanted.sort, look.columns),
+        "columns": look.columns,
+        "look": look,
         "sort": wanted.sort,
         "sequences": seen,
         "now": timezone.now(),
@@ -189,7 +194,7 @@ def row(request: HttpRequest, pk: int) -> HttpResponse:
         response = HttpResponse(
             row_html(
                 study,
-                columns=list(WorklistTable.base_columns),
+                columns=wanted.columns,
                 sort=wanted.sort,
                 rights=rights_of(wanted.principal),
                 judged_sites=judged_sites(wanted.principal),

@@ -44,6 +44,8 @@ POST   worklist/table/ | 200 200 200 200 200 200 200 302 | (part)
 GET    worklist/row/<int:pk>/ | 200 200 200 200 200 204 204 302 | (part)
 POST   worklist/row/<int:pk>/ | 200 200 200 200 200 204 204 302 | (part)
 POST   worklist/export/ | 200 200 200 200 200 200 200 302 | worklist.exported
+GET    worklist/appearance/ | 200 200 200 200 200 200 200 302 | (none)
+POST   worklist/appearance/ | 200 200 200 200 200 200 200 302 | worklist.appearance.chosen
 POST   worklist/saved/ | 200 200 200 200 200 200 200 302 | worklist.filter.saved
 POST   worklist/saved/<int:pk>/remove/ | 200 404 200 200 404 404 404 302 | worklist.filter.removed
 GET    patients/<int:pk>/ | 200 200 200 200 200 404 404 302 | patient.opened

@@ -111,7 +111,7 @@ def test_a_technician_corrects_a_study(
     real.refresh_from_db()
     assert real.number_of_instances == 13
 
-    page.get_by_role("link", name="All corrections").click()
+    page.locator(".crumbs").get_by_role("link", name="Corrections").click()
     settled(page, tmp_path, "list")
     page.get_by_role("link", name="Proposed by the HIS").click()
     settled(page, tmp_path, "proposals")
@@ -233,3 +233,43 @@ def test_on_the_running_portal(
     assert status == 202
     watcher.locator("[data-quarantined]").nth(before).wait_for(timeout=30_000)
     assert reader.faults == desk.faults == watcher.faults == []  # type: ignore[attr-defined]
+
+
+def _proposed(page: Page, name: str) -> None:
+    """Up to the second step: what would change is shown."""
+    page.get_by_label("Patient's name").fill(name)
+    facts = page.get_by_role("region", name="Patient and study")
+    facts.get_by_label("Reason").select_option("typing")
+    facts.get_by_role("button", name="Preview…").click()
+    page.get_by_role("button", name="Correct facts now").wait_for()
+
+
+def test_two_technicians_while_it_is_receiving(
+    portal: Portal, login: Callable[..., Page], series: Any
+) -> None:
+    """The second is told, and what the modality still sends is taken as the first corrected it."""
+    files, uid = series(6, patient_name="Wrong^Twice", patient_id="DESK-3")
+    portal.stack.storescu(files[:3])
+    portal.wait_count(uid, 3)
+    first, second = login("technician"), login("technician")
+    for page in (first, second):
+        find(page, "Wrong, Twice").click()
+        page.wait_for_url("**/studies/*/view/")
+        page.get_by_role("link", name="Correct", exact=True).click()
+    _proposed(first, "Right^First")
+    _proposed(second, "Right^Second")
+    first.get_by_role("button", name="Correct facts now").click()
+    first.get_by_role("heading", name="Facts corrected").wait_for()
+    second.get_by_role("button", name="Correct facts now").click()
+    second.get_by_role("alert").first.wait_for()
+    assert second.get_by_role("heading", name="Facts corrected").count() == 0
+    quarantined = len(portal.quarantine())
+    portal.stack.storescu(files[3:])
+    portal.wait_count(uid, 6)
+    status, body, _ = portal.request("GET", f"/dicom-web/studies/{uid}/metadata")
+    assert status == 200
+    rows = json.loads(body)
+    assert len(rows) == 6
+    assert {row["00100010"]["Value"][0]["Alphabetic"] for row in rows} == {"Right^First"}
+    assert len(portal.quarantine()) == quarantined
+    assert first.faults == second.faults == []  # type: ignore[attr-defined]

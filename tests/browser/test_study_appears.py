@@ -96,6 +96,48 @@ def test_the_row_counts_up_to_the_last_image(
     )
 
 
+def test_what_comes_live_has_ones_own_columns(
+    portal: Portal, login: Callable[..., Page], series: Callable[..., Any]
+) -> None:
+    page = login("technician", 1024, 768)
+    until(page, "() => document.querySelector('[data-live=live]') !== null")
+    page.keyboard.press("v")
+    page.get_by_role("heading", name="Columns and density").wait_for()
+    for words in ("Waiting", "Sex, age", "Arrival", "Study time", "Images"):
+        page.get_by_role("checkbox", name=words, exact=True).uncheck()
+    page.get_by_role("checkbox", name="Referrer").check()
+    page.get_by_role("radio", name="Compact").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    try:
+        until(page, "() => document.querySelector('#studies.own-columns.is-compact') !== null")
+        files, uid = series(3, patient_name="Columns^Own", patient_id="OWN-1")
+        portal.stack.storescu(files)
+        page.get_by_text("Columns, Own").first.wait_for(timeout=10_000)
+        portal.wait_count(uid, 3)
+        cells = (
+            "() => { const row = [...document.querySelectorAll('tr[data-study]')]"
+            ".find((one) => one.innerText.includes('Columns, Own'));"
+            " return [...row.cells].map((cell) => cell.className).join(); }"
+        )
+        heads = (
+            "() => [...document.querySelectorAll('#studies thead th')].map(c => c.className).join()"
+        )
+        for row in (page.evaluate(cells), page.evaluate(heads)):
+            assert row == (
+                "c-priority,c-patient,c-patient-id,c-modality,c-description,c-body-part,"
+                "c-accession,c-site,c-state,c-referrer"
+            )
+        strip = (
+            "() => [...document.querySelectorAll('#arrived-heads th')].map(c => c.className).join()"
+        )
+        assert page.evaluate(strip) == page.evaluate(heads)
+    finally:
+        page.keyboard.press("v")
+        page.get_by_role("button", name="As for everybody").click()
+        until(page, "() => document.querySelector('#studies.own-columns') === null")
+    assert not page.faults  # type: ignore[attr-defined]
+
+
 async def _listen(address: str, seconds: float, **options: object) -> list[dict[str, object]]:
     events = []
     try:

@@ -192,6 +192,15 @@ def test_session_needs_the_csrf_token(browser: Any) -> None:
     assert Instance.objects.get().source.startswith("upload:user:")
 
 
+def test_a_page_of_somebody_else_sends_nothing(
+    browser: Any, technician: Any, radiologist: Any
+) -> None:
+    own = {"x_csrftoken": browser.token, "origin": "http://testserver"}
+    assert browser(x_lightbox_user=str(radiologist.pk), **own).status == 401
+    assert not Instance.objects.exists()
+    assert browser(x_lightbox_user=str(technician.pk), **own).status == 201
+
+
 @pytest.mark.parametrize(("mark", "state"), [("1", "not_needed"), ("0", "unread")])
 def test_a_prior_needs_no_reading(sender: AsgiClient, mark: str, state: str) -> None:
     sent = {**DICOM, "x-lightbox-as-prior": mark}

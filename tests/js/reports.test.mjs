@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { kindOf, tokenOf, wordsOf } from "../../static/src/reports/api.js";
+import { tokenOf } from "../../static/src/app/csrf.js";
+import { kindOf, wordsOf } from "../../static/src/reports/api.js";
 import { DELAY, createAutosave, wordsOfState } from "../../static/src/reports/autosave.js";
 import { isInline, typed } from "../../static/src/reports/expansion.js";
 import { differences, merged } from "../../static/src/reports/merging.js";

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from studies.appearance.services import choose
 from studies.models import Priority, ReadingState, Study
 from studies.reading import clocks
 from studies.tables import with_work
@@ -55,3 +57,26 @@ def test_the_hour_that_is_left_out(received: Any) -> None:
     study = received(FORTH)
     assert site_time(study) == "2026-03-29 01:45:00 Europe/Berlin"
     assert "2026-03-29 03:45" in due_words(study)
+
+
+@pytest.mark.parametrize(
+    ("begin", "first", "second"),
+    [
+        (BACK, "2026-10-25 02:30", "2026-10-25 02:30"),
+        (FORTH, "2026-03-29 01:45", "2026-03-29 03:45"),
+    ],
+)
+def test_on_the_page_an_hour_apart_stays_an_hour_apart(
+    received: Any, logged_in: Any, radiologist: Any, begin: datetime, first: str, second: str
+) -> None:
+    """The clock of the site is shown, and the browser counts from the moment."""
+    received(begin)
+    received(begin + timedelta(hours=1))
+    choose(radiologist, ["priority", "patient", "state", "received"], "compact")
+    text = logged_in(radiologist).get("/").content.decode()
+    shown = re.findall(r'<td class="c-received"[^>]*>([^<]+)<', text)
+    assert shown == [first, second]
+    moments = [int(each) for each in re.findall(r'data-received="(\d+)"', text)]
+    assert moments[1] - moments[0] == 3_600_000
+    due = [int(each) for each in re.findall(r'data-due="(\d+)"', text)]
+    assert due[1] - due[0] == 3_600_000

@@ -9,6 +9,8 @@ import { toLogin } from "./login.js";
 const REPORT_EVERY = 60_000;
 const WARN_SECONDS = 120;
 const ASK_EVERY = 60;
+/** While somebody else is logged in: whose page it is may come back. */
+const ASK_OTHER = 5;
 
 let reportedAt = 0;
 let endsAt = 0;
@@ -49,7 +51,10 @@ async function ask() {
   try {
     const state = await sessionState();
     if (!state) return toLogin();
-    if (state.locked) {
+    if (state.isOther) {
+      endsAt = 0;
+      wait = ASK_OTHER;
+    } else if (state.locked) {
       endsAt = 0;
       cover(state.name);
     } else {

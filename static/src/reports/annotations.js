@@ -31,9 +31,7 @@ export function createAnnotations(studyId, { me } = {}) {
 
   function soon() {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      for (const id of [...pending.keys()]) run(id);
-    }, AGAIN);
+    timer = setTimeout(() => store.retry(), AGAIN);
   }
 
   /**
@@ -143,6 +141,10 @@ export function createAnnotations(studyId, { me } = {}) {
     subscribe: (listener) => listeners.add(listener),
     /** Calls `keeper()` whenever this window has kept or removed something on the server. */
     whenKept: (keeper) => keepers.add(keeper),
+    /** Asks now for what has no answer yet: the network or the session is back. */
+    retry() {
+      for (const id of [...pending.keys()]) run(id);
+    },
     load,
     saveMeasurement: (id, body, shown) => save("measurement", id, body, shown),
     saveKeyImage: (id, body, shown) => save("keyImage", id, body, shown),

@@ -1,18 +1,9 @@
 /** Requests of the report panel. No answer ever leaves the page: what is typed stays where it is. */
-import { csrfToken } from "../app/csrf.js";
+import { whoseHeaders } from "../app/csrf.js";
 
 const TIMEOUT = 20_000;
 /** Browsers refuse a keepalive request with more. */
 export const KEEPALIVE_BYTES = 60_000;
-
-/**
- * The token that Django wants: the cookie's, which a login in another window renews, or the page's.
- *
- * @param {string} cookies as in document.cookie
- */
-export function tokenOf(cookies, fallback) {
-  return /(?:^|; )lightbox_csrf=([^;]+)/.exec(cookies)?.[1] ?? fallback;
-}
 
 /** What an answer means: "ok", "session", "conflict", "refused", "invalid", "gone", "error". */
 export function kindOf(status) {
@@ -32,7 +23,7 @@ export function kindOf(status) {
  */
 export async function ask(method, path, body, { leaving = false } = {}) {
   const text = body === undefined ? undefined : JSON.stringify(body);
-  const headers = { "X-CSRFToken": tokenOf(document.cookie, csrfToken()), "X-Background": "1" };
+  const headers = { ...whoseHeaders(), "X-Background": "1" };
   if (text !== undefined) headers["Content-Type"] = "application/json";
   try {
     const answer = await fetch(path, {

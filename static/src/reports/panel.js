@@ -1,6 +1,6 @@
 /** The report panel: beside the images, or a window of its own. */
 import htmx from "../app/htmx.js";
-import { stayWhile } from "../app/login.js";
+import { stayWhile } from "../app/holding.js";
 import { write } from "../viewer/dom.js";
 import { watchEvents } from "../worklist/events.js";
 import { createAnnotations } from "./annotations.js";

@@ -1,5 +1,7 @@
 /** The upload desk: choose, check, send, and what became of every file. */
-import { stayWhile } from "../app/login.js";
+import { stayWhile } from "../app/holding.js";
+import { sessionState } from "../app/lock.js";
+import { toLogin } from "../app/login.js";
 import { chosen, dropped, gathered } from "./gather.js";
 import { showPatients } from "./patients.js";
 import { patientsOf, warningsOf } from "./plan.js";
@@ -14,6 +16,7 @@ const HEADERS = 64;
 const IMAGES = 1000;
 const STUDIES = 200;
 const REDRAW = 150;
+const SESSION_AGAIN = 2000;
 const SHOWS = {
   all: { title: "All", has: () => true },
   trouble: { title: "With trouble", has: ({ state }) => STATES[state].kind === "trouble" },
@@ -22,7 +25,7 @@ const SHOWS = {
   good: { title: "Stored or already here", has: ({ state }) => STATES[state].kind === "good" },
 };
 const byId = (id) => document.getElementById(`upload-${id}`);
-const { largest, cookie } = document.getElementById("content").dataset;
+const { largest } = document.getElementById("content").dataset;
 
 let items = [];
 let phase = "empty"; // then reading, check, sending, done
@@ -52,11 +55,21 @@ const table = virtualTable(
 );
 
 const sender = new Sender({
-  post: posting(() => ({ site: byId("site").value, prior, cookie })),
+  post: posting(() => ({ site: byId("site").value, prior })),
   content: async ({ blob, entry }) => contentOf(entry ? await unpackedOf(blob, entry) : blob),
   check: (item) => lookUp([item]),
   changed: redrawSoon,
+  loggedOut,
 });
+
+/** A locked session is covered at once. One that is back already, as in another window, goes on. */
+function loggedOut() {
+  toLogin();
+  setTimeout(async () => {
+    const state = await sessionState().catch(() => null);
+    if (state && !state.locked && !state.isOther && sender.halted) sender.goOn();
+  }, SESSION_AGAIN);
+}
 
 function resultOf({ state, sent, size }) {
   const word = STATES[state].word;
@@ -177,7 +190,7 @@ async function lookUp(some) {
   const uids = [...new Set(some.map(({ facts }) => facts.sopInstanceUid))];
   for (let at = 0; at < uids.length; at += IMAGES) {
     const instances = uids.slice(at, at + IMAGES);
-    const answer = await asked(cookie, { site: byId("site").value, instances });
+    const answer = await asked({ site: byId("site").value, instances });
     for (const one of answer.arrived) {
       if (!arrived.has(one.sop_instance_uid)) arrived.set(one.sop_instance_uid, []);
       arrived.get(one.sop_instance_uid).push(one);
@@ -196,7 +209,7 @@ async function lookUpStudies() {
       study_instance_uid: study.uid,
       patient_id: patient.patientId.slice(0, 64),
     }));
-    const answer = await asked(cookie, { site: byId("site").value, studies });
+    const answer = await asked({ site: byId("site").value, studies });
     some.forEach(({ study }, number) => {
       study.place = answer.studies[number];
     });

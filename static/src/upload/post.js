@@ -1,15 +1,10 @@
 /** The requests of the upload desk. */
+import { whoseHeaders } from "../app/csrf.js";
 
 const STALLED = 120_000;
 /** A file above this is sent unread, without its digest: browsers digest only what is in memory. */
 const DIGESTED = 512 * 2 ** 20;
 const KEPT = 32 * 2 ** 20;
-
-/** Read for each request: a login in another window changes it. */
-function csrfCookie(name) {
-  const found = document.cookie.split("; ").find((each) => each.startsWith(`${name}=`));
-  return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
-}
 
 function hex(buffer) {
   return Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -27,11 +22,11 @@ export async function contentOf(blob) {
   return { body: bytes.byteLength > KEPT ? blob : bytes, sha256 };
 }
 
-/** `post` of a Sender. `settings()`: `{ site, prior, cookie }`. */
+/** `post` of a Sender. `settings()`: `{ site, prior }`. */
 export function posting(settings) {
   return (_item, { body, sha256 }, progress) =>
     new Promise((resolve) => {
-      const { site, prior, cookie } = settings();
+      const { site, prior } = settings();
       const request = new XMLHttpRequest();
       let timer = 0;
       const alive = () => {
@@ -50,7 +45,8 @@ export function posting(settings) {
       };
       request.open("POST", "/api/dicom/upload");
       request.setRequestHeader("Content-Type", "application/dicom");
-      request.setRequestHeader("X-CSRFToken", csrfCookie(cookie));
+      for (const [name, value] of Object.entries(whoseHeaders()))
+        request.setRequestHeader(name, value);
       request.setRequestHeader("X-Lightbox-Site", site);
       request.setRequestHeader("X-Lightbox-As-Prior", prior ? "1" : "0");
       if (sha256) request.setRequestHeader("X-Content-SHA256", sha256);
@@ -65,14 +61,14 @@ export function posting(settings) {
 }
 
 /** The portal's word on what would be sent. Raises an Error with `status`, 0 for no answer. */
-export async function asked(cookie, question) {
+export async function asked(question) {
   let answer;
   try {
     answer = await fetch("/api/upload/check/", {
       method: "POST",
       headers: {
         "Content-Type": "application/json",
-        "X-CSRFToken": csrfCookie(cookie),
+        ...whoseHeaders(),
         "X-Background": "1",
       },
       body: JSON.stringify(question),

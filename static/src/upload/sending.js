@@ -36,6 +36,7 @@ const GONE = "It can no longer be read: was it changed, or the disc or stick tak
  * `content(item)`: `{ body, sha256 }` of a file, sha256 "" where it is not known; raises where it cannot be read.
  * `post(item, content, progress)`: `{ status, body }`, status 0 for no answer.
  * `check(item)`: brings `item.arrived`, a list of `{ sha256, outcome, words }`, up to date; raises where nobody answers.
+ * `loggedOut()` when the portal knows nobody any more, or not yet.
  * `changed(item)` after every change of a file, `changed()` after one of the whole.
  */
 export class Sender {
@@ -44,10 +45,11 @@ export class Sender {
     post,
     check,
     changed,
+    loggedOut = () => {},
     // A browser's own setTimeout refuses to be called as a method.
     later = (job, milliseconds) => setTimeout(job, milliseconds),
   }) {
-    Object.assign(this, { content, post, check, changed, later });
+    Object.assign(this, { content, post, check, changed, loggedOut, later });
     this.queue = [];
     this.running = 0;
     /** In words, while nothing is sent before somebody does something. */
@@ -181,6 +183,7 @@ export class Sender {
       return this.#set(item, "refused", REFUSED[status]);
     }
     if (FOR_ALL.has(status)) {
+      if (status === 401 && !this.halted) this.loggedOut();
       this.halted = HALTS[status] ?? `The portal cannot take files just now (${status}).`;
       return this.#back(item);
     }

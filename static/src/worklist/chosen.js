@@ -156,7 +156,7 @@ export function watchChosen() {
   });
   list.element("chosen-none").addEventListener("click", () => {
     clear();
-    document.querySelector("tr.is-current a[href]")?.focus({ preventScroll: true });
+    document.querySelector("tr.is-current .c-patient a")?.focus({ preventScroll: true });
   });
   new MutationObserver(settle).observe(list.element("list"), { childList: true, subtree: true });
 }

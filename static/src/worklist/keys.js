@@ -6,7 +6,6 @@ import { togglePreview } from "./preview.js";
 import { openNotes, readNext } from "./reading.js";
 
 const current = () => document.querySelector("tr.is-current");
-const link = (row) => row.querySelector("a[href]");
 const stops = (row) => row.querySelectorAll("a[href], button");
 
 function setTabStop(row, is) {
@@ -32,7 +31,7 @@ export function keepTabStop(study) {
 function go(row) {
   if (!row) return;
   select(row);
-  link(row).focus({ preventScroll: true });
+  list.linkOf(row).focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
 }
 
@@ -52,7 +51,7 @@ function nextUnread() {
   );
   if (!row) return toast("No unread study on this page.");
   select(row);
-  return location.assign(link(row).href);
+  return location.assign(list.linkOf(row).href);
 }
 
 function toSearch() {
@@ -67,6 +66,9 @@ function complete() {
   if (!row) return toast("Choose a study first, with the arrow keys.");
   const button = row.querySelector("[data-complete]");
   if (button) return button.click();
+  if (list.element("content").matches(".judges") && !row.querySelector(".c-arrival")) {
+    return toast("The column Arrival is not shown: v brings it back, x chooses studies.");
+  }
   return toast("Only technicians and administrators of the site say that a study is complete.");
 }
 
@@ -102,6 +104,7 @@ const KEYS = {
   p: togglePreview,
   s: savedMenu,
   t: notes,
+  v: () => list.element("appearance").click(),
   n: () => list.refresh(),
   "[": () => press("#list-foot a[rel=prev]"),
   "]": () => press("#list-foot a[rel=next]"),
@@ -135,7 +138,7 @@ export function watchKeys() {
     if (event.target === list.element("search")) return void inSearch(event);
     if (event.target.closest("input:not([data-choose]), select, textarea, details[open]")) return;
     if (event.key === "Enter" && current() && !event.target.closest("a, button, summary")) {
-      return void location.assign(link(current()).href);
+      return void location.assign(list.linkOf(current()).href);
     }
     if (event.key === "Escape" && chooseNone()) return void event.preventDefault();
     const act = KEYS[event.key];

@@ -23,6 +23,8 @@ export const rows = () => [...document.querySelectorAll("#rows > tr[data-study]"
 export const arrivals = () => [...document.querySelectorAll("#arrived-rows > tr[data-study]")];
 export const allRows = () => [...rows(), ...arrivals()];
 export const rowsOf = (study) => allRows().filter((row) => row.dataset.study === String(study));
+/** The link that opens the study, wherever its column is. */
+export const linkOf = (row) => row.querySelector(".c-patient a");
 export const keyOf = (row) => JSON.parse(row.dataset.key);
 
 /** The filters as the list is asked for, and whether they may stand in a URL. */

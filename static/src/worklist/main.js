@@ -1,5 +1,6 @@
 import "../app/htmx.js";
 import { watchAges } from "./age.js";
+import { matchStrip, watchAppearance } from "./appearance.js";
 import { watchChosen } from "./chosen.js";
 import { watchComplete } from "./complete.js";
 import { watchExport } from "./export.js";
@@ -29,7 +30,7 @@ function watchClicks() {
         return;
       }
       select(row);
-      const link = row.querySelector("a[href]");
+      const link = list.linkOf(row);
       if (event.target.closest("a, button, input") || String(getSelection())) return;
       if (event.ctrlKey || event.metaKey) open(link.href, "_blank", "noopener");
       else location.assign(link.href);
@@ -43,18 +44,19 @@ function watchClicks() {
   document.addEventListener("auxclick", (event) => {
     const row = rowOf(event);
     if (event.button !== 1 || !row || event.target.closest("a")) return;
-    open(row.querySelector("a[href]").href, "_blank", "noopener");
+    open(list.linkOf(row).href, "_blank", "noopener");
   });
 }
 
 function replaced(silent) {
   clockOffset = list.page().rendered - Date.now();
-  if (silent) settleStrip();
-  else clearStrip();
+  if (!matchStrip() || !silent) clearStrip();
+  else settleStrip();
   listRendered();
   showState();
   keepTabStop(kept?.study);
-  if (kept?.focused) list.rowsOf(kept.study)[0]?.querySelector("a").focus({ preventScroll: true });
+  const focused = kept?.focused && list.rowsOf(kept.study)[0];
+  if (focused) list.linkOf(focused).focus({ preventScroll: true });
   if (silent && kept) list.element("scroller").scrollTop = kept.scrollTop;
   kept = null;
 }
@@ -70,6 +72,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 whenReplaced(replaced);
 
+matchStrip();
 watchChosen();
 watchClicks();
 watchKeys();
@@ -77,6 +80,7 @@ watchFilters();
 watchRequests();
 watchComplete({ changed });
 watchReading({ changed });
+watchAppearance();
 watchExport();
 watchPreview();
 watchScanners();

@@ -82,7 +82,7 @@ function close() {
   asked += 1;
   clearTimeout(timer);
   body().replaceChildren();
-  marked()?.querySelector("a[href]")?.focus({ preventScroll: true });
+  if (marked()) list.linkOf(marked()).focus({ preventScroll: true });
 }
 
 /** Opens the drawer of the marked study, or closes it. */

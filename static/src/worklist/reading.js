@@ -82,12 +82,14 @@ async function press(button, changed) {
   });
 }
 
+const focusOn = (row) => row && list.linkOf(row).focus({ preventScroll: true });
 const opener = document.createElement("button");
 let noted = null;
 
 /** Opens the notes of the marked row. */
 export function openNotes(row) {
-  if (!row.querySelector("[data-notes]")) return;
+  // Who may choose a study may note: the button is where its column is.
+  if (!row.querySelector("[data-choose]")) return;
   noted = row.dataset.study;
   opener.click();
 }
@@ -104,6 +106,6 @@ export function watchReading({ changed }) {
     if (notes) openNotes(notes.closest("tr"));
   });
   watchNotesDialog(opener, () => noted, {
-    closed: () => list.rowsOf(noted)[0]?.querySelector("a")?.focus({ preventScroll: true }),
+    closed: () => focusOn(list.rowsOf(noted)[0]),
   });
 }

@@ -33,7 +33,7 @@ function placeOfFocus(row) {
   const active = row.contains(document.activeElement) && document.activeElement;
   if (!active) return null;
   const kind = ["complete", "notes", "read"].find((name) => name in active.dataset);
-  return kind ? `[data-${kind}]` : "a";
+  return kind ? `[data-${kind}]` : ".c-patient a";
 }
 
 /** Puts a newer row in the place of the one shown; focus and mark stay. */
@@ -42,14 +42,14 @@ function replace(old, fresh) {
   const changed = old.textContent !== fresh.textContent;
   const current = old.classList.contains("is-current");
   fresh.classList.toggle("is-current", current);
-  const { tabIndex } = old.querySelector("a");
+  const { tabIndex } = list.linkOf(old);
   for (const stop of fresh.querySelectorAll("a, button")) stop.tabIndex = tabIndex;
   if (old.dataset.cameUnder) fresh.dataset.cameUnder = old.dataset.cameUnder;
   if (old.classList.contains("row-new")) flash(fresh, "row-new");
   else if (changed) flash(fresh, "row-changed");
   old.replaceWith(fresh);
   if (focused) {
-    const stop = fresh.querySelector(focused) ?? fresh.querySelector("a");
+    const stop = fresh.querySelector(focused) ?? list.linkOf(fresh);
     stop.focus({ preventScroll: true });
   }
 }
@@ -87,7 +87,7 @@ function bring(row) {
     topInView: scroller.scrollTop === 0,
     endInView: endInView(),
   });
-  row.querySelector("a").tabIndex = -1;
+  list.linkOf(row).tabIndex = -1;
   flash(row, "row-new");
   if (way === "strip") return void toStrip(row);
   list.element("rows")[way === "insert-top" ? "prepend" : "append"](row);
@@ -139,7 +139,7 @@ export function sweep() {
     const inList = row.closest("#rows") !== null;
     if (row.contains(document.activeElement)) {
       const next = row.nextElementSibling ?? row.previousElementSibling;
-      next?.querySelector("a")?.focus({ preventScroll: true });
+      if (next) list.linkOf(next).focus({ preventScroll: true });
     }
     row.remove();
     if (inList) recount(-1);

@@ -1,5 +1,5 @@
 /** What is not on the server yet: said, kept in this tab, sent by itself once that is possible. */
-import { stayWhile } from "../../app/login.js";
+import { stayWhile } from "../../app/holding.js";
 import { write } from "../dom.js";
 
 /**
@@ -19,6 +19,7 @@ export function watchKeeping(root, store) {
     wasOver = store.trouble === "session";
   });
   stayWhile(() => store.hasPending());
+  document.addEventListener("session-unlocked", () => store.retry());
   window.addEventListener("beforeunload", (event) => {
     if (store.hasPending()) event.preventDefault();
   });

@@ -1,0 +1,1 @@
+"""How a person wants the worklist to look: which columns, in which order, how dense."""
