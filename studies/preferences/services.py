@@ -63,7 +63,11 @@ def keep_window(
         if mine.count() >= MOST_WINDOWS and not mine.filter(**same).exists():
             raise NotKept(f"There are {MOST_WINDOWS} windows already. Remove one first.")
         found, _ = OwnWindow.objects.update_or_create(
-            owner=user, **same, defaults={"center": center, "width": width}
+            owner=user,
+            modality=modality,
+            unit=unit,
+            name=name,
+            defaults={"center": center, "width": width},
         )
         audit.record("window.kept", actor=user, detail={"window": found.pk}, **origin)
     return found

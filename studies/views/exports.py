@@ -188,6 +188,6 @@ def _name(study: Study, image: Instance, asked: dict[str, Any]) -> str:
     ending = FORMS[asked["form"]]
     if asked["deidentified"]:
         return f"picture-{secrets.token_hex(4)}.{ending}"
-    series = image.series.series_number
-    series = "x" if series is None else series
+    number = image.series.series_number
+    series = "x" if number is None else str(number)
     return f"picture-study-{study.pk}-series-{series}-image-{image.pk}.{ending}"

@@ -33,6 +33,7 @@ REFUSED: dict[int, Any] = {
 @signed_in
 def preferences(request: HttpRequest) -> HttpResponse:
     """Keys and mouse buttons of the viewer, and the windows that were kept."""
+    assert request.user.pk is not None
     state = services.described(request.user.pk)
     return render(request, "studies/preferences.html", {"state": state})
 

@@ -149,6 +149,7 @@ export const actionNames = {
   "link:lines": "Lines of the active image",
   hanging: "Hanging protocols",
   planes: "Planes (MPR)",
+  solid: "3D",
   compare: "Compare with a prior",
   priors: "Priors",
   "full-screen": "Full screen",

@@ -84,9 +84,10 @@ def _all(dataset: Dataset) -> Iterator[DataElement]:
 
 def _read(dataset: Dataset, tag: Any) -> DataElement | None:
     try:
-        return dataset[tag]
+        element: DataElement = dataset[tag]
     except Exception:
         return None
+    return element
 
 
 def _values(element: DataElement) -> list[str]:
