@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -33,8 +33,7 @@ REFUSED: dict[int, Any] = {
 @signed_in
 def preferences(request: HttpRequest) -> HttpResponse:
     """Keys and mouse buttons of the viewer, and the windows that were kept."""
-    assert request.user.pk is not None
-    state = services.described(request.user.pk)
+    state = services.described(cast("int", request.user.pk))
     return render(request, "studies/preferences.html", {"state": state})
 
 
