@@ -196,9 +196,11 @@ def _of(folder: Path, url: str, count: int) -> dict[str, float]:
         "DATABASE_URL": url,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    manage = [sys.executable, "manage.py"]
     command = [sys.executable, "-m", "benchmarks.report_search"]
-    subprocess.run(migrate, env=variables, check=True)
+    subprocess.run([*manage, "migrate", "--verbosity", "0"], env=variables, check=True)
+    collect = [*manage, "collectstatic", "--noinput", "--verbosity", "0"]
+    subprocess.run(collect, env=variables, check=True)
     subprocess.run([*command, "fill", str(count)], env=variables, check=True)
     out = subprocess.run([*command, "ask"], env=variables, check=True, stdout=subprocess.PIPE)
     result: dict[str, float] = json.loads(out.stdout.splitlines()[-1])
