@@ -20,9 +20,8 @@ from tests.dicomweb.asking import Stored, ct_file, saved, store
 
 pytestmark = pytest.mark.django_db
 PAGES = """<style>@page { size: 200pt 100pt; margin: 0 } body { margin: 0 }
-div { position: absolute; top: 0; width: 100pt; height: 100pt }
-.second { page-break-before: always; position: relative }</style>
-<div style="left: 0; background: black"></div><div class="second" style="background: #f00"></div>"""
+div { width: 100pt; height: 100pt } .second { break-before: page }</style>
+<div style="background: black"></div><div class="second" style="background: #f00"></div>"""
 
 
 def pdf_file(content: bytes, **elements: Any) -> bytes:
