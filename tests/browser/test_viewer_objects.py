@@ -74,6 +74,8 @@ def test_a_report_is_read_and_leads_to_its_image(opened: Opener) -> None:
     # The keys for images scroll the document.
     page.locator(".document-body").evaluate("body => { body.scrollTop = 0; }")
     page.set_viewport_size({"width": 1440, "height": 420})
+    # In the rail the keys go from series to series.
+    page.locator(".document-title").click()
     page.keyboard.press("End")
     until(page, "() => document.querySelector('.document-body').scrollTop > 0")
     page.set_viewport_size({"width": 1440, "height": 900})
