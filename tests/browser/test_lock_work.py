@@ -54,6 +54,14 @@ def _abort(route: Route) -> None:
         route.continue_()
 
 
+def lock_beside(page: Page, portal: Portal) -> None:
+    """By the menu of the worklist in another tab: the viewer has no menu of the person."""
+    beside = page.context.new_page()
+    beside.goto(portal.stack.base_url)
+    lock(beside)
+    until(page, LOCKED)
+
+
 def log_in_beside(page: Page, portal: Portal, who: str) -> Page:
     """In another tab of the same browser: the login page ends what was locked or logged in."""
     door = page.context.new_page()
@@ -82,7 +90,7 @@ def test_a_draft_goes_on_after_the_lock(
     # What was typed last has not been saved when the page is covered.
     answers = hold_back(page, "**/draft/")
     type_into(page, FINDINGS, "Typed at the last moment. ")
-    lock(page)
+    lock_beside(page, portal)
     assert "Typed" not in page.evaluate("document.body.innerText")
     page.keyboard.type("nothing of this is text")
     page.unroute("**/draft/")
@@ -115,7 +123,7 @@ def test_a_draft_is_saved_for_its_writer_only(
     saved(page)
     answers = hold_back(page, "**/draft/")
     type_into(page, FINDINGS, "Still unsaved.")
-    lock(page)
+    lock_beside(page, portal)
     # Logging out would lose it: that is said first.
     page.get_by_role("button", name="Log out").click()
     page.get_by_text("Something on this page is not saved yet.").wait_for()
@@ -155,7 +163,7 @@ def test_measurements_go_on_after_the_lock(reader: Callable[..., Reader], portal
     # An angle with one leg drawn, when the page is covered.
     at_image.press("3")
     at_image.drag((20, 20), (60, 20))
-    lock(page)
+    lock_beside(page, portal)
     page.keyboard.press("l")
     unlock(page)
     assert at_image.rows() == []
@@ -167,7 +175,7 @@ def test_measurements_go_on_after_the_lock(reader: Callable[..., Reader], portal
     at_image.press("l")
     at_image.drag((20, 90), (80, 90))
     page.locator("#keeping", has_text="Not saved yet").wait_for()
-    lock(page)
+    lock_beside(page, portal)
     page.unroute("**/measurements/**")
     page.wait_for_timeout(6000)
     assert len(at_image.rows()) == 1
@@ -190,7 +198,7 @@ def test_a_measurement_is_never_saved_under_another_name(
     at_image.press("l")
     at_image.drag((20, 20), (80, 20))
     page.locator("#keeping", has_text="Not saved yet").wait_for()
-    lock(page)
+    lock_beside(page, portal)
     other = log_in_beside(page, portal, "taker")
     until(page, OTHER)
     page.unroute("**/measurements/**")

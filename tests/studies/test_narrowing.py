@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -33,13 +32,18 @@ QUESTIONS = [
     {"arrival": "receiving", "date": "30d", "modality": "MR"},
     {"show": "overdue"},
 ]
-STATES = ["all", "final"]
+WAYS = [
+    ("all", "priority", 1),
+    ("all", "priority", 2),
+    ("all", "patient_id", 1),
+    ("final", "priority", 1),
+]
 
 
 @pytest.fixture
 def many(site: Any, other_site: Any, make_study: Any) -> None:
     today = timezone.localdate()
-    for number in range(130):
+    for number in range(70):
         day = today - timedelta(days=number % 40)
         make_study(
             other_site if number % 9 == 0 else site,
@@ -67,7 +71,7 @@ def said(found: WorklistPage) -> tuple[Any, ...]:
     return [study.pk for study in found.studies], found.count, found.has_next
 
 
-@pytest.mark.parametrize("who", ["radiologist", "both", "admin"])
+@pytest.mark.parametrize("who", ["both", "admin"])
 @pytest.mark.parametrize("asked", QUESTIONS)
 def test_the_same_either_way(
     request: Any, monkeypatch: Any, many: None, other_site: Any, who: str, asked: dict[str, Any]
@@ -76,7 +80,7 @@ def test_the_same_either_way(
     if who == "both":
         user.memberships.create(site=other_site, role=Role.RADIOLOGIST)
     seen = 0
-    for state, sort, number in itertools.product(STATES, ("priority", "patient_id"), (1, 2)):
+    for state, sort, number in WAYS:
         answers = []
         for gathers, counts in ((True, True), (False, True), (False, False)):
             with monkeypatch.context() as patch:
