@@ -80,7 +80,7 @@ front: static/dist/.built
 
 test: test-servers $(DEV) front
 	cd static && npm run --silent --if-present test
-	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40
 
 # Every server at once, each part killed three times; LIGHTBOX_CLUSTER_IMAGES is the size of the load.
 cluster: test-servers $(DEV) front
