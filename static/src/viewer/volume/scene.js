@@ -6,6 +6,7 @@ import vtkImageData from "@kitware/vtk.js/Common/DataModel/ImageData.js";
 import vtkPiecewiseFunction from "@kitware/vtk.js/Common/DataModel/PiecewiseFunction.js";
 import vtkColorTransferFunction from "@kitware/vtk.js/Rendering/Core/ColorTransferFunction.js";
 import vtkRenderWindow from "@kitware/vtk.js/Rendering/Core/RenderWindow.js";
+import vtkRenderWindowInteractor from "@kitware/vtk.js/Rendering/Core/RenderWindowInteractor.js";
 import vtkRenderer from "@kitware/vtk.js/Rendering/Core/Renderer.js";
 import vtkVolume from "@kitware/vtk.js/Rendering/Core/Volume.js";
 import vtkVolumeMapper from "@kitware/vtk.js/Rendering/Core/VolumeMapper.js";
@@ -58,6 +59,8 @@ export function createScene(container, { box, values }) {
   const output = vtkOpenGLRenderWindow.newInstance();
   renderWindow.addView(output);
   output.setContainer(container);
+  // It takes no events: the mapper asks it whether something is moving.
+  vtkRenderWindowInteractor.newInstance().setView(output);
   const canvas = output.getCanvas();
   let opacities;
 

@@ -302,20 +302,20 @@ export function openSolid(stage, options) {
     quality = createQuality();
     try {
       scene = createSceneIn(surface, solid);
+      scene.canvas.setAttribute("role", "img");
+      scene.canvas.addEventListener("webglcontextlost", onLost);
+      setLook({});
+      // The first picture compiles and uploads: how long it takes says nothing.
+      scene.setView(view, middle, height ?? 100);
+      scene.render(16, 16, true);
     } catch (error) {
       console.warn(error);
       letGo();
       fail(messages.none, show);
       return;
     }
-    scene.canvas.setAttribute("role", "img");
-    scene.canvas.addEventListener("webglcontextlost", onLost);
     cover.clear();
     root.dataset.status = "ready";
-    setLook({});
-    // The first picture compiles and uploads: how long it takes says nothing.
-    scene.setView(view, middle, height ?? 100);
-    scene.render(16, 16, true);
     draw(true);
   }
 
