@@ -303,7 +303,7 @@ def test_what_is_seen_is_saved_and_seen_again(opened: Opener) -> None:
     first, next_one = page.evaluate("() => [[0, 0], [0, 1]].map(window.lightbox.toCanvas)")
     pixel = np.abs(np.subtract(first, next_one)).max()
     assert np.abs(corners(page) - seen["corners"]).max() <= 2 * pixel
-    assert abs(page.evaluate(GREY, [10, 5]) - seen["grey"]) <= 1
+    assert abs(page.evaluate(GREY, [10, 5]) - seen["grey"]) <= 4
     # Opened anew, it is in the study.
     page.reload()
     until(page, "() => window.lightbox?.getCells()[0].index === 0", 60)
