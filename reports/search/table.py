@@ -25,6 +25,8 @@ DROP = [f"DROP TABLE IF EXISTS {NAME}"]
 # How the table joins `reports_report`, and its key: read in its order, newest first, a search ends
 # with its page, whatever else matches.
 SQLITE_WHERE = [f"{NAME}.rowid = reports_report.id", f"{NAME} MATCH %s"]
+# The plus keeps SQLite from asking the index once for each of these.
+SQLITE_ONE_OF = f"+{NAME}.rowid IN ({{}})"
 SQLITE_ORDER = [f"-{NAME}.rowid"]
 POSTGRESQL_WHERE = [f"{NAME}.report_id = reports_report.id", f"{NAME}.document @@ %s::tsquery"]
 POSTGRESQL_ORDER = [f"-{NAME}.report_id"]
