@@ -135,7 +135,7 @@ def test_the_export_page(
     page.get_by_role("link", name="The whole study").click()
     page.get_by_text("1 of 2").first.wait_for()
     assert violations(page) == []
-    assert "ultrasound" in page.locator(".export-reasons").inner_text()
+    assert "1: a secondary capture" in page.locator(".export-reasons").inner_text()
     found: dict[str, zipfile.ZipFile] = {}
     for words in ("Download with names", "Download without names"):
         with page.expect_download() as waiting:

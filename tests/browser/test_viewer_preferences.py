@@ -107,7 +107,7 @@ def test_a_window_is_kept_chosen_by_key_and_removed(
     page.get_by_role("button", name="Keep", exact=True).click()
     row = page.locator(".own-window").filter(has_text="Test soft")
     row.wait_for()
-    assert "W 200  L 110" in row.inner_text().replace("\n", " ")
+    assert "W 200 L 110" in row.inner_text().replace("\n", " ")
     assert violations(page) == []
     page.keyboard.press("Escape")
 

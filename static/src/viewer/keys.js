@@ -71,10 +71,6 @@ export const shortcuts = [
   { keys: { T: "link:lines" }, does: "Lines where the active image cuts the others" },
   { keys: { D: "hanging" }, does: "Hanging protocols" },
   { keys: { M: "planes" }, does: "Axial, coronal, sagittal planes through the series (MPR)" },
-  {
-    keys: { A: "solid" },
-    does: "The series in 3D (MIP, surfaces), and back; there 1 to 6: from front, back, left, right, head, feet",
-  },
   { keys: { C: "compare" }, does: "The newest comparable prior beside" },
   {
     keys: { O: "priors" },
@@ -149,7 +145,6 @@ export const actionNames = {
   "link:lines": "Lines of the active image",
   hanging: "Hanging protocols",
   planes: "Planes (MPR)",
-  solid: "3D",
   compare: "Compare with a prior",
   priors: "Priors",
   "full-screen": "Full screen",

@@ -38,7 +38,6 @@ import { watchTouch } from "./touch.js";
 import { windowRange } from "./voi.js";
 import { createToolbar } from "./toolbar.js";
 import { overSeries } from "./volume/over-series.js";
-import { createSolids } from "./volume/solids.js";
 import { plural } from "./wording.js";
 
 const byId = (id) => document.getElementById(id);
@@ -107,7 +106,6 @@ const jump = createJump({ grid, say: (words) => reportSide.say(words) });
 const active = () => grid.active;
 const stack = () => active()?.stack;
 const toolbar = createToolbar({ stack, windowsURL: `${state.preferencesURL}windows/` });
-const solids = createSolids({ active, say: (words) => reportSide.say(words) });
 
 function makeCell(own) {
   const element = own ?? byId("cell").content.firstElementChild.cloneNode(true);
@@ -131,7 +129,6 @@ function makeCell(own) {
         sync.shown(one);
       },
       changed(one) {
-        solids.changed(one);
         if (one === active()) showFacts();
         noteLoaded(one);
         markRail();
@@ -479,7 +476,6 @@ async function showPlace({ series_instance_uid: uid, sop_instance_uid: sop, fram
 }
 
 function act(action) {
-  if (solids.act(action)) return;
   const [kind, what] = action.split(":");
   if (kind === "mode") setMode(what);
   else if (kind === "link") sync.toggle(what);
@@ -554,7 +550,6 @@ window.lightbox = {
   setWindow: (range) => stack()?.setWindow(range),
   toCanvas: (pixel) => stack()?.toCanvas(pixel),
   getPlanes: () => planes,
-  getSolid: () => solids.of(active()),
   /** The viewports of the layout: what each shows, from left to right and from top to bottom. */
   getCells: () =>
     grid.cells().map((cell) => ({

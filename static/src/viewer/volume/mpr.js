@@ -145,6 +145,7 @@ export function openMpr(stage, { entries, load, range, isInverted, label, over, 
   function draw(isMoving = false) {
     cancelAnimationFrame(frame);
     clearTimeout(timer);
+    for (const view of views) delete view.root.dataset.sharp;
     frame = requestAnimationFrame(() => {
       for (const view of shownViews()) view.draw(isMoving);
       if (isMoving) timer = setTimeout(draw, SHARP_AFTER);

@@ -65,6 +65,7 @@ export function createView(name, world, isAlone = false) {
   let shown;
   let image;
   /** A quick picture is on its way, and another one is wanted since. */
+  let asked = 0;
   let isUnderWay = false;
   let isWanted = false;
 
@@ -252,6 +253,7 @@ export function createView(name, world, isAlone = false) {
     async draw(isMoving = false) {
       if (!at.mm) fit();
       if (!at.mm) return;
+      const number = (asked += 1);
       // Quick pictures are not overtaken: a hand that never rests would see none.
       if (isMoving && isUnderWay) {
         isWanted = true;
@@ -259,7 +261,10 @@ export function createView(name, world, isAlone = false) {
       }
       isUnderWay = isMoving;
       await ask(isMoving);
-      if (!isMoving) return;
+      if (!isMoving) {
+        if (number === asked) root.dataset.sharp = "true";
+        return;
+      }
       const goesOn = isUnderWay && isWanted;
       isUnderWay = isWanted = false;
       if (goesOn) await this.draw(true);
