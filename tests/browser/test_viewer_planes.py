@@ -211,9 +211,7 @@ def padded(x: Any, y: Any, z: Any) -> Any:
     return np.where((np.hypot(x, y) > 30) | (z < -9), -1024, 40)
 
 
-def test_padding_and_the_pixels_of_the_screen(
-    portal: Portal, login: Callable[..., Page]
-) -> None:
+def test_padding_and_the_pixels_of_the_screen(portal: Portal, login: Callable[..., Page]) -> None:
     study = None
     for number, dataset in enumerate(
         bodies.series(
