@@ -125,12 +125,16 @@ test("only a few are fetched at once, and what failed may be asked for again", a
     },
     onSettled: (index, error) => settled.push([index, Boolean(error)]),
   });
+  const until = async (isTrue) => {
+    for (let tries = 0; !isTrue() && tries < 2000; tries += 1)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+  };
   prefetcher.aim([0, 1, 2, 3]);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => settled.length === 4);
   assert.equal(most, 2);
   assert.deepEqual(settled.map(([index]) => index).sort(), [0, 1, 2, 3]);
   prefetcher.aim([0, 1, 2]);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => settled.length === 5);
   assert.deepEqual(asked.slice(4), [1]);
 });
 
