@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from tests.browser.conftest import find, until, violations
+from tests.browser.test_viewer_planes import settled
 from tests.dicom import bodies
 from tests.servers.portal import Portal
 
@@ -97,7 +98,9 @@ def lay(page: Page) -> None:
     choice = page.get_by_label("PET over the planes")
     choice.select_option(label=choice.locator("option").nth(1).inner_text())
     until(page, "() => document.querySelector('.volume-fusion')?.dataset.whole === 'true'", 60)
-    page.wait_for_timeout(300)
+    # The highest value of Hot Iron is white: this has the spot in a colour.
+    page.get_by_label("Window of the PET, highest value").fill("12")
+    settled(page)
 
 
 def at(page: Page, view: str, place: Any) -> tuple[float, float]:
@@ -113,7 +116,7 @@ def go(page: Page) -> None:
     for view in ("axial", "coronal"):
         x, y = at(page, view, SPOT)
         page.locator(f"[data-view={view}]").click(position={"x": x, "y": y})
-        page.wait_for_timeout(250)
+        settled(page)
     found = page.evaluate("() => window.lightbox.getPlanes().place()")
     assert np.abs(np.array(found) - SPOT).max() < 0.8
 
@@ -207,7 +210,7 @@ def test_window_opacity_colours_and_beside(planes: Callable[..., Page]) -> None:
         page,
         "() => document.querySelector('[data-view=axial-over]').dataset.pictures > 0", 20,
     )  # fmt: skip
-    page.wait_for_timeout(400)
+    settled(page)
     a, b = at(page, "axial", near), at(page, "axial-over", near)
     assert np.hypot(a[0] - b[0], a[1] - b[1]) < 1.5
     dark = pixel(page, "axial-over", near)
@@ -227,7 +230,7 @@ def test_another_frame_of_reference_is_refused_in_words(planes: Callable[..., Pa
     choice.select_option(label=choice.locator("option").nth(1).inner_text())
     words = "Not laid over. It was taken in another frame of reference"
     until(page, "words => document.body.innerText.includes(words)", 30, words)
-    page.wait_for_timeout(300)
+    settled(page)
     assert choice.input_value() == ""
     r, g, b = pixel(page, "axial", [0, 0, 0])
     assert r == g == b
