@@ -42,7 +42,7 @@ def test_ten_thousand_rows(
     choose(radiologist, [*WorklistTable.base_columns], "compact")
     page = open_page("/?state=all&page=200", user=radiologist)
     until(page, ROWS, argument=50)
-    assert "9,951–10,000 of 10,000" in page.inner_text("#list-count").replace("9951", "9,951")
+    assert "9,951–10,000 of 10,000" in page.inner_text("#list-count")
     settled(page, tmp_path, "all-columns")
     page.keyboard.press("v")
     page.get_by_role("heading", name="Columns and density").wait_for()
@@ -65,11 +65,11 @@ def test_the_upload_page_running_and_failing(desk: Page, tmp_path: Path) -> None
     page.get_by_text("Paused.").wait_for()
     settled(page, tmp_path, "upload-paused")
     # The portal is away.
+    for route in waiting:
+        route.abort()
     page.unroute("**/api/dicom/upload")
     page.route("**/api/dicom/upload", lambda route: route.abort())
     page.route("**/api/upload/check/", lambda route: route.abort())
-    for route in waiting:
-        route.abort()
     page.get_by_role("button", name="Go on").click()
     page.get_by_text("The portal cannot be reached.").wait_for()
     settled(page, tmp_path, "upload-away")
