@@ -59,9 +59,10 @@ function recount(by) {
   const { first, last, count: all } = count.dataset;
   count.dataset.last = String(Number(last) + by);
   const start = Math.max(1, Number(first));
-  const total = all === "" ? "more than 10,000" : (Number(all) + by).toLocaleString("en-US");
+  const words = (number) => Number(number).toLocaleString("en-US");
+  const total = all === "" ? "more than 10,000" : words(Number(all) + by);
   if (all !== "") count.dataset.count = String(Number(all) + by);
-  count.textContent = `${start}–${count.dataset.last} of ${total}`;
+  count.textContent = `${words(start)}–${words(count.dataset.last)} of ${total}`;
 }
 
 function endInView() {
