@@ -145,7 +145,10 @@ def test_what_cannot_be_read_falls_back_with_a_notice(
     )
     try:
         at = reader("Broken", [ct()])
+        # It is said for a while as the page begins.
+        at.page.reload(wait_until="commit")
         at.page.locator("#marking-status", has_text="the usual ones are used").wait_for()
+        until(at.page, "() => document.documentElement.dataset.viewer === 'ready'", 60)
         at.press("i")
         until(at.page, "() => document.querySelector('#invert').ariaPressed === 'true'")
         page = at.page.context.new_page()
