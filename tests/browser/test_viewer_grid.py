@@ -386,7 +386,7 @@ def test_four_views_hang_with_chest_walls_together_and_a_kept_protocol_comes_bac
     drag(page, cell(page, 2), (50, 20))
     window = page.evaluate(f"{CELLS}[1].range")
     page.keyboard.press("d")
-    page.get_by_label("Name", exact=True).fill("Two of four")
+    page.get_by_role("textbox", name="Name", exact=True).fill("Two of four")
     page.get_by_role("button", name="Keep", exact=True).click()
     page.get_by_text("Kept as “Two of four”.").wait_for()
     page.reload()
