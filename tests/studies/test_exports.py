@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.test import AsyncClient, Client
 from pydicom import Dataset, dcmread
@@ -50,7 +51,7 @@ def put(site: Site, *datasets: Dataset) -> Study:
 
 def image(kind: str = CT, **elements: Any) -> Dataset:
     return greys.image(
-        [[1, 2], [3, 4]],
+        np.array([[1, 2], [3, 4]], np.uint16),
         **{
             "SOPClassUID": kind,
             "PatientName": "WRONG^Wilma",
