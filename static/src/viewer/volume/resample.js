@@ -12,8 +12,8 @@ export function layersOf({ steps }, { mm }) {
 
 /**
  * @param {object} voxels as voxels.js keeps them
- * @param {{centre: number[], right: number[], down: number[], mm: number, tall?: number, width: number, height:
- *   number}} plane `centre` lies in the middle of the picture, `mm` is the size of its pixels, `tall` down
+ * @param {{centre: number[], right: number[], down: number[], mm: number, width: number, height:
+ *   number}} plane `centre` lies in the middle of the picture, `mm` is the size of its pixels
  * @param {{mm: number, how: "average" | "mip" | "minip"}} [slab] thickness about the plane
  * @returns {Float32Array} NaN where there is no voxel
  */
@@ -78,7 +78,7 @@ function mixed(corners, [fx, fy, fz], hole) {
 }
 
 function layer({ grid, values, encoding, isThere, isWhole }, plane, centre, out) {
-  const { right, down, mm, tall = mm, width, height } = plane;
+  const { right, down, mm, width, height } = plane;
   const { slope, intercept, hole } = encoding;
   const hasHoles = hole !== undefined;
   const [nx, ny, nz] = grid.size;
@@ -86,11 +86,11 @@ function layer({ grid, values, encoding, isThere, isWhole }, plane, centre, out)
   const corner = plus(
     plus(centre, right, (-(width - 1) / 2) * mm),
     down,
-    (-(height - 1) / 2) * tall,
+    (-(height - 1) / 2) * mm,
   );
   const start = rows.map((row) => dot(row, plus(corner, grid.origin, -1)));
   const across = rows.map((row) => dot(row, scaled(right, mm)));
-  const along = rows.map((row) => dot(row, scaled(down, tall)));
+  const along = rows.map((row) => dot(row, scaled(down, mm)));
   const slice = nx * ny;
   // A voxel reaches half a step beyond its centre.
   const [topX, topY, topZ] = [nx - 0.5, ny - 0.5, nz - 0.5];

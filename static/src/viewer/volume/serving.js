@@ -2,8 +2,7 @@
  * The worker's side of a volume: takes slices, gives pictures. Of each view only the newest picture is made:
  * a thick slab is left off where another is asked for.
  */
-import { planesOf } from "./box.js";
-import { drawing, layersOf, picture } from "./resample.js";
+import { drawing, layersOf } from "./resample.js";
 import { createVoxels } from "./voxels.js";
 
 const LISTEN_EVERY = 25; // ms
@@ -54,32 +53,7 @@ export function serve(port) {
     isBusy = false;
   }
 
-  /** All values of a box, what is nothing at the least of them. */
-  async function fillBox({ id, box }) {
-    const inSlice = box.size[0] * box.size[1];
-    const values = new Float32Array(inSlice * box.size[2]);
-    let [least, most] = [Infinity, -Infinity];
-    let heard = performance.now();
-    for (const [k, plane] of planesOf(box).entries()) {
-      const found = picture(voxels, plane);
-      for (const value of found) {
-        if (value < least) least = value;
-        if (value > most) most = value;
-      }
-      values.set(found, k * inSlice);
-      if (performance.now() - heard < LISTEN_EVERY) continue;
-      port.postMessage({ kind: "filling", id, done: (k + 1) / box.size[2] });
-      await breath();
-      heard = performance.now();
-    }
-    for (let at = 0; at < values.length; at += 1) if (values[at] !== values[at]) values[at] = least;
-    port.postMessage({ kind: "box", id, values, least, most }, [values.buffer]);
-  }
-
   const takes = {
-    box(question) {
-      fillBox(question).catch(() => port.postMessage({ kind: "box", id: question.id }));
-    },
     make({ grid, encoding }) {
       try {
         voxels = createVoxels(grid, encoding);

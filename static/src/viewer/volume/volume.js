@@ -24,7 +24,6 @@ export function createVolume(entries, load, port = undefined) {
   /** What waits for an answer of the worker: slices by their number, questions by theirs. */
   const taking = new Map();
   const asking = new Map();
-  const filling = new Map();
   let asked = 0;
   let isOver = false;
   /** Samples that the worker makes in a millisecond, as it did of late. */
@@ -45,14 +44,6 @@ export function createVolume(entries, load, port = undefined) {
       if (ms > 2) pace += 0.5 * (samples / ms - pace);
       asking.get(id)?.(values);
       asking.delete(id);
-    },
-    filling({ id, done }) {
-      filling.get(id)?.(done);
-    },
-    box({ id, ...found }) {
-      asking.get(id)?.(found.values && found);
-      asking.delete(id);
-      filling.delete(id);
     },
     left({ id }) {
       asking.get(id)?.(undefined);
@@ -126,23 +117,6 @@ export function createVolume(entries, load, port = undefined) {
         const id = (asked += 1);
         asking.set(id, resolve);
         server.postMessage({ kind: "picture", view, id, plane, slab });
-      });
-    },
-
-    /**
-     * All values of a box (box.js), what is nothing there at the least of them.
-     *
-     * @param {(done: number) => void} onStep from 0 to 1
-     * @returns {Promise<{values: Float32Array, least: number, most: number} | undefined>} undefined where
-     *   there is no memory for it
-     */
-    box(box, onStep) {
-      if (isOver || !volume.hasRoom) return Promise.resolve(undefined);
-      return new Promise((resolve) => {
-        const id = (asked += 1);
-        asking.set(id, resolve);
-        filling.set(id, onStep);
-        server.postMessage({ kind: "box", id, box });
       });
     },
 
