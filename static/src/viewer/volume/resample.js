@@ -83,11 +83,7 @@ function layer({ grid, values, encoding, isThere, isWhole }, plane, centre, out)
   const hasHoles = hole !== undefined;
   const [nx, ny, nz] = grid.size;
   const rows = inverseOf(grid.steps);
-  const corner = plus(
-    plus(centre, right, (-(width - 1) / 2) * mm),
-    down,
-    (-(height - 1) / 2) * mm,
-  );
+  const corner = plus(plus(centre, right, (-(width - 1) / 2) * mm), down, (-(height - 1) / 2) * mm);
   const start = rows.map((row) => dot(row, plus(corner, grid.origin, -1)));
   const across = rows.map((row) => dot(row, scaled(right, mm)));
   const along = rows.map((row) => dot(row, scaled(down, mm)));
