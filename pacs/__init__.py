@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from pacs.celery import app as celery_app
+from pacs import collector
+
+collector.seldom()
+
+from pacs.celery import app as celery_app  # noqa: E402
 
 __all__ = ["celery_app"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from pacs import collector
 from pacs.request_threads import RequestThreads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacs.settings.development")
@@ -22,7 +23,7 @@ from pacs.memory import keep_freed  # noqa: E402
 keep_freed()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import path  # noqa: E402
+from django.urls import get_resolver, path  # noqa: E402
 
 from agents.consumers import AgentConsumer  # noqa: E402
 from studies.consumers import WorklistConsumer  # noqa: E402
@@ -52,3 +53,7 @@ if "twisted.internet.reactor" in sys.modules:
     stream_bodies()
     # Daphne ends only when the channel layer's database threads do.
     close_channel_layer_with_reactor()
+
+# All pages' code is read now: the first who asks does not wait for it.
+get_resolver().url_patterns  # noqa: B018
+collector.past_the_start()

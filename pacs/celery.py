@@ -11,6 +11,8 @@ from celery.signals import setup_logging, worker_ready
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
+from pacs import collector
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacs.settings.development")
 TRANSPORT_ALIASES["lightboxfs"] = "pacs.broker:Transport"
 
@@ -34,3 +36,4 @@ def _configure_logs(**kwargs: Any) -> None:
 def _first_heartbeat(sender: Any = None, **kwargs: Any) -> None:
     """The portal is ready as soon as its worker is, not only at beat's first round."""
     app.send_task("health.heartbeat", expires=15)
+    collector.past_the_start()

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
-from pacs import audit
+from pacs import audit, collector
 from pacs.accounts import access
 from pacs.accounts.models import ApiToken, Membership, Role, Site, User
 from pacs.audit import triggers as audit_triggers
@@ -46,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return (0, 0) if SERVERS.intersection(item.path.parts) else (1, 0)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Half a million objects that stay to the end are not looked through again and again."""
+    collector.past_the_start()
 
 
 @pytest.fixture(scope="session", autouse=True)

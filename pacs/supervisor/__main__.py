@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
-import hashlib
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ from typing import IO
 
 from pacs.supervisor import orthanc
 from pacs.supervisor.console import Console
-from pacs.supervisor.environment import CHECKOUT, Environment, SetupError
+from pacs.supervisor.environment import Environment, SetupError
 from pacs.supervisor.process import (
     GRACE_SECONDS,
     Process,
@@ -74,16 +73,6 @@ class Supervisor:
 
     async def prepare(self) -> None:
         """Bring database, static files and the local rows up to date."""
-        quietly = ["--noinput", "--verbosity", "0"]
-        await self.manage("migrate", *quietly)
-        if not self.variables.get("REDIS_URL"):  # then the channel layer has its own SQLite file
-            await self.manage("migrate", "channels_lite", *quietly, "--database", "channels")
-        stamp = self.environment.run_dir / "static.stamp"
-        fingerprint = static_fingerprint()
-        known = stamp.read_text(encoding="ascii") if stamp.exists() else ""
-        if known != fingerprint:
-            await self.manage("collectstatic", "--noinput", "--verbosity", "0")
-            stamp.write_text(fingerprint, encoding="ascii")
         await self.manage("setup_local")
 
     def prepare_orthanc(self) -> list[str]:
@@ -227,16 +216,6 @@ def get(url: str) -> tuple[int, str]:
             return error.code, error.read(4096).decode("utf-8", "replace")
     except OSError as error:
         return 0, str(error)
-
-
-def static_fingerprint() -> str:
-    """Changes whenever collectstatic has something to do."""
-    digest = hashlib.sha256((CHECKOUT / "requirements.txt").read_bytes())
-    built = CHECKOUT / "static" / "dist"
-    for path in sorted(built.rglob("*")):
-        status = path.stat()
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-    return digest.hexdigest()
 
 
 def lock(run_dir: Path) -> IO[str]:

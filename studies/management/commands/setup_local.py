@@ -1,5 +1,5 @@
-"""`manage.py setup_local`: the embedded shape's Orthanc, the report templates and, where wanted,
-the demo's accounts."""
+"""`manage.py setup_local`: all that the embedded shape needs before it starts: its database and
+static files, its Orthanc's row, the report templates and, where wanted, the demo's accounts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from pacs import upgrade
 from pacs.accounts.models import Site
 from studies.demo import accounts
 from studies.models import OrthancServer
@@ -19,9 +20,16 @@ from studies.models import OrthancServer
 class Command(BaseCommand):
     """Idempotent; prints the demo's password when it has set one."""
 
-    help = "Register the local Orthanc, load report templates, create the demo's sites and users."
+    help = (
+        "Migrate, collect static files, register the local Orthanc, load report templates,"
+        " create the demo's sites and users."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        upgrade.migrate()
+        run = Path(settings.DATA_DIR) / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        upgrade.collect_static(run / "static.stamp")
         if settings.DEMO:
             site, password = accounts.create(os.environ.get("PACS_DEMO_PASSWORD", ""))
             if password:
