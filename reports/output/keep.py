@@ -9,18 +9,12 @@ import structlog
 
 from reports.errors import PermanentError
 from reports.models import ReportVersion
-from reports.output import dicom, encapsulated, sr
+from reports.output import dicom
 from studies.models import Instance
 from studies.services import ingest
 
 log = structlog.get_logger(__name__)
 SOURCE = "report:"
-
-OBJECTS: dict[str, Callable[[ReportVersion], bytes | None]] = {
-    "basic-text": sr.basic_text_sr,
-    "measurements": sr.measurement_report,
-    "pdf": encapsulated.encapsulated_pdf,
-}
 
 
 def store_into_study(version: ReportVersion) -> list[Instance]:
@@ -32,7 +26,7 @@ def store_into_study(version: ReportVersion) -> list[Instance]:
     """
     site_id = version.report.site_id
     kept: list[Instance] = []
-    for name, make in OBJECTS.items():
+    for name, make in _makers().items():
         uid = dicom.uid_of(version, name)
         there = _instance(site_id, uid)
         if there is None:
@@ -51,6 +45,17 @@ def store_into_study(version: ReportVersion) -> list[Instance]:
         if there is not None:
             kept.append(there)
     return kept
+
+
+def _makers() -> dict[str, Callable[[ReportVersion], bytes | None]]:
+    # They bring highdicom, which only the process that delivers needs.
+    from reports.output import encapsulated, sr
+
+    return {
+        "basic-text": sr.basic_text_sr,
+        "measurements": sr.measurement_report,
+        "pdf": encapsulated.encapsulated_pdf,
+    }
 
 
 def _instance(site_id: int, uid: str) -> Instance | None:

@@ -20,8 +20,12 @@ from tests.servers.ports import free_port
 from tests.servers.shell import Shell
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-# Variables of the test run that would turn the product into something else.
-FOREIGN = ("DJANGO_SETTINGS_MODULE", "PACS_", "ORTHANC_", "LIGHTBOX_", "DATABASE_URL", "REDIS_URL")
+# Variables of the test run that would turn the product into something else, or that change with
+# every test, which the shell would begin anew for.
+FOREIGN = (
+    "DJANGO_SETTINGS_MODULE", "PACS_", "ORTHANC_", "LIGHTBOX_", "DATABASE_URL", "REDIS_URL",
+    "PYTEST_",
+)  # fmt: skip
 
 
 class Stack:
