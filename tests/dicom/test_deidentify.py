@@ -311,6 +311,35 @@ def test_a_name_where_the_table_does_not_look_stops_the_copy(where: str, value: 
         copied(written(dataset))
 
 
+@pytest.mark.parametrize("text", ["山田さんの頭部", "頭部 太郎", "홍길동"])
+def test_a_short_name_within_a_sentence_stops_the_copy(text: str) -> None:
+    dataset = image(
+        SpecificCharacterSet="ISO_IR 192", PatientName="Yamada^Taro=山田^太郎",
+        OtherPatientNames="홍^길동=洪^吉洞=홍길동", FilterType="",
+    )  # fmt: skip
+    copied(written(dataset))
+    dataset.ConvolutionKernel = text
+    with pytest.raises(NotGiven, match="ConvolutionKernel would still name the patient"):
+        copied(written(dataset))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("EvaluatorName", "Somebody^Else"),
+        ("DateOfGainCalibration", "20260102"),
+        ("ProcedureCreationDate", "20260102"),
+        ("RetrieveURL", "http://ward7.example/x"),
+    ],
+)
+def test_people_dates_and_addresses_that_the_table_does_not_know_are_removed(
+    keyword: str, value: str
+) -> None:
+    dataset = image()
+    setattr(dataset, keyword, value)
+    assert keyword not in read(copied(written(dataset)))
+
+
 def test_words_in_the_pixels() -> None:
     def why(silent: bool = False, **elements: Any) -> str:
         return burned.why_not(image(**elements), silent=silent)

@@ -25,6 +25,9 @@ OURS = ("PatientName", "PatientID", "DeidentificationMethod")
 TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT", "UR"})
 LEAST_NAME, LEAST_NUMBER = 3, 4
 """Letters of a name, characters of a number: what is shorter is found everywhere."""
+LEAST_IDEOGRAPHS = 2
+FIRST_IDEOGRAPH = "\u2e80"
+"""Chinese, Japanese and Korean names have two letters and stand in sentences without spaces."""
 
 
 def identifiers(dataset: Dataset) -> frozenset[str]:
@@ -34,7 +37,7 @@ def identifiers(dataset: Dataset) -> frozenset[str]:
         if element.keyword in NAMES + STAFF:
             for value in _values(element):
                 words = re.findall(r"\w+", value.casefold())
-                found.update(word for word in words if len(word) >= LEAST_NAME)
+                found.update(word for word in words if len(word) >= LEAST_NAME or _is_short(word))
         elif element.keyword in NUMBERS:
             found.update(value.casefold() for value in _values(element))
         elif element.keyword == BIRTH:
@@ -42,12 +45,13 @@ def identifiers(dataset: Dataset) -> frozenset[str]:
         elif ACTIONS.get(int(element.tag)) is Action.MAP:
             uids = _values(element)
             found.update(each for each in uids if not each.startswith(STANDARD))
-    return frozenset(each for each in found if len(each) >= LEAST_NAME)
+    return frozenset(each for each in found if len(each) >= LEAST_NAME or _is_short(each))
 
 
 def leaking(dataset: Dataset, said: frozenset[str]) -> str:
     """The keyword of the first attribute of the copy that says one of these; "" for none."""
     words = {each for each in said if each.isalpha()}
+    signs = {each for each in words if each[0] >= FIRST_IDEOGRAPH}
     others = {each for each in said if not each.isalpha() and len(each) >= LEAST_NUMBER}
     for element in _all(dataset):
         if element.keyword in OURS:
@@ -56,13 +60,22 @@ def leaking(dataset: Dataset, said: frozenset[str]) -> str:
             text = value.casefold()
             if element.VR in TEXT:
                 inside = words.intersection(re.findall(r"[^\W\d_]+", text))
-                if inside or any(_stands_in(each, text) for each in others):
+                if (
+                    inside
+                    or any(each in text for each in signs)
+                    or any(_stands_in(each, text) for each in others)
+                ):
                     return str(element.keyword)
             elif element.VR in ("UI", "DA", "DT") and any(
                 text == each or (element.VR == "DT" and text.startswith(each)) for each in others
             ):
                 return str(element.keyword)
     return ""
+
+
+def _is_short(word: str) -> bool:
+    """Whether it is a whole name for all that it is short."""
+    return len(word) >= LEAST_IDEOGRAPHS and word[0] >= FIRST_IDEOGRAPH
 
 
 def _stands_in(number: str, text: str) -> bool:

@@ -34,6 +34,8 @@ STANDARD: Final = "1.2.840.10008."
 """Root of the UIDs of the standard: of classes, transfer syntaxes, well-known objects."""
 OF_MEANING: Final = frozenset({0x0008010C, 0x00080117, 0x00080118, 0x00080119})
 """UIDs of coding schemes and their resources: they name no instance."""
+PERSONAL: Final = frozenset({"PN", "AE", "UR", "DA", "DT", "TM"})
+"""Names of people and systems, addresses and dates, which go also where the table is silent."""
 META_KEPT: Final = ("MediaStorageSOPClassUID", "TransferSyntaxUID")
 
 
@@ -89,6 +91,8 @@ def _act(dataset: Dataset, element: DataElement, names: Pseudonyms) -> None:
         element.value = Sequence([]) if element.VR == "SQ" else element.empty_value
     elif action is Action.DUMMY:
         _replace(dataset, element, names)
+    elif action is None and element.VR in PERSONAL:
+        del dataset[element.tag]
     elif element.VR == "SQ":
         for item in element.value:
             _clean(item, names)
