@@ -16,6 +16,7 @@ from pytest_django import Settings
 from pacs.accounts.checks import check_demo_accounts, refuse_demo_accounts
 from pacs.accounts.models import User
 from pacs.audit.models import AuditEvent
+from tests.servers import migrated
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,8 +111,7 @@ def test_a_production_web_process_stops(tmp_path: Path) -> None:
             timeout=120,
         )
 
-    migrated = run("manage.py", "migrate", "--verbosity", "0")
-    assert migrated.returncode == 0, migrated.stderr
+    migrated.sqlite(tmp_path / "lightbox.sqlite3")
     make = "from pacs.accounts.models import User; User.objects.create(username='d', is_demo=True)"
     made = run("manage.py", "shell", "-c", make)
     assert made.returncode == 0, made.stderr

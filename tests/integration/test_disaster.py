@@ -17,6 +17,7 @@ from pydicom.uid import generate_uid
 
 from pacs.sealing import Key
 from tests.backup.cloudinary_service import CLOUD, KEY, SECRET, CloudinaryService
+from tests.servers import migrated
 from tests.servers.stack import CHECKOUT
 
 IMAGES = 12
@@ -63,6 +64,7 @@ class Machine:
 
     def __init__(self, data_dir: Path, backup: str) -> None:
         data_dir.mkdir()
+        self.database = data_dir / "lightbox.sqlite3"
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         self.environment = {
             **kept,
@@ -129,7 +131,7 @@ def test_everything_comes_back(tmp_path: Path, images: Path) -> None:
     with CloudinaryService() as service:
         url = f"cloudinary://{KEY}:{SECRET}@{CLOUD}/drill?api_url={service.url}"
         first = Machine(tmp_path / "first", url)
-        first.manage("migrate", "--noinput", "-v", "0")
+        migrated.sqlite(first.database)
         first.manage("escrow_key", "--adopt", typed=f"{sheet(key)}\n")
         first.python(FILL, str(images))
         assert facts_of(first)["files"] == wanted(images)
@@ -151,11 +153,11 @@ def test_everything_comes_back(tmp_path: Path, images: Path) -> None:
 @pytest.mark.integration
 def test_the_index_from_the_archive_alone(tmp_path: Path, images: Path) -> None:
     first = Machine(tmp_path / "first", f"file://{tmp_path}/backup")
-    first.manage("migrate", "--noinput", "-v", "0")
+    migrated.sqlite(first.database)
     first.python(FILL, str(images))
     second = Machine(tmp_path / "second", "")
     (tmp_path / "first" / "archive").rename(tmp_path / "second" / "archive")
-    second.manage("migrate", "--noinput", "-v", "0")
+    migrated.sqlite(second.database)
     assert "12 images added" in second.manage("restore_all", "--index-only")
     assert "12 were known" in second.manage("restore_all", "--index-only")
     found = facts_of(second)

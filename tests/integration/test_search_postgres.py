@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.integration.test_postgres import manage
+from tests.servers import migrated
 from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
@@ -108,14 +109,15 @@ def postgres(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -
 
 def portal(folders: pytest.TempPathFactory, url: str) -> dict[str, str]:
     """The environment of a migrated portal; on SQLite for an empty URL."""
-    values = {
+    folder = folders.mktemp("data")
+    if not url:
+        migrated.sqlite(folder / "lightbox.sqlite3")
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PACS_")},
         "DJANGO_SETTINGS_MODULE": "pacs.settings.development",
-        "PACS_DATA_DIR": str(folders.mktemp("data")),
+        "PACS_DATA_DIR": str(folder),
         "DATABASE_URL": url,
     }
-    manage(values, "migrate", "--verbosity", "0")
-    return values
 
 
 def answers(environment: dict[str, str]) -> list[list[str]]:
