@@ -376,7 +376,7 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_IPWARE_PROXY_COUNT = PACS_TRUSTED_PROXIES or None
 AXES_CLIENT_IP_CALLABLE = "pacs.accounts.addresses.client_address"
 
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "pacs.accounts.session_store"
 SESSION_COOKIE_NAME = "lightbox_session"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True

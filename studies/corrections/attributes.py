@@ -99,7 +99,9 @@ def checked(said: Mapping[str, str], study: Study) -> dict[str, str]:
         if keyword == "PatientName" or BY_KEYWORD[keyword].vr == "PN":
             text = "=".join(group.rstrip("^") for group in text.split("="))
         if text != text_of(study, keyword).strip():
-            found[keyword] = _value(BY_KEYWORD[keyword], text)
+            new = _value(BY_KEYWORD[keyword], text)
+            if new != text_of(study, keyword):  # dates are typed as 1980-03-04, and kept without -
+                found[keyword] = new
     if "PatientID" in found and not found["PatientID"]:
         raise WrongValue(
             "Enter the patient's ID: images without one belong to nobody.", "PatientID"

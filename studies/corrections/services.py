@@ -6,8 +6,10 @@ the same, rolled back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
@@ -22,7 +24,7 @@ from studies.corrections.attributes import (
     columns_of,
     readable,
 )
-from studies.corrections.errors import Refused
+from studies.corrections.errors import Refused, Stale
 from studies.corrections.models import (
     REASONS_OF_REJECTION,
     Correction,
@@ -32,7 +34,7 @@ from studies.corrections.models import (
     RejectedStudy,
 )
 from studies.corrections.work import SIGNED, Work
-from studies.models import Instance, Patient, Series, Study
+from studies.models import Instance, MetadataDocument, Patient, Series, Study
 from studies.orders.models import CorrectionProposal, Order, ProposalKind, ProposalState
 from studies.services.known import merged_into
 
@@ -47,6 +49,8 @@ class Why:
     reason: str
     note: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
+    seen: str = ""
+    """`Outcome.seen` of the preview that is confirmed."""
 
     def check(self, kind: str) -> None:
         if self.reason not in Reason.values:
@@ -81,6 +85,9 @@ class Outcome:
     orders: list[Order]
     signed: list[Study]
     warnings: list[str] = field(default_factory=list)
+    seen: str = ""
+    patients: list[int] = field(default_factory=list)
+    """Whom others are merged into."""
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
@@ -105,6 +112,9 @@ def _carry_out(kind: str, why: Why, dry: bool, step: Step, proposal: Any = None)
             if not work.changes:
                 raise Refused("Nothing would change.")
             changes = shown(work.changes)
+            seen = _seen(work, changes)
+            if why.seen and why.seen != seen and not dry:
+                raise Stale
             correction = None if dry else _row(kind, why, work, study, proposal)
             work.finish(
                 correction, action="study.corrected", origin=dict(why.origin), actor=why.actor
@@ -119,6 +129,8 @@ def _carry_out(kind: str, why: Why, dry: bool, step: Step, proposal: Any = None)
                 list(Order.objects.filter(study__in=touched).order_by("id")),
                 [one for one in touched if one.reading_state in SIGNED],
                 warnings,
+                seen=seen,
+                patients=[one["n"] for one in work.changes if one.get("f") == "merged_into_id"],
             )
             if dry:
                 raise _Preview
@@ -126,6 +138,15 @@ def _carry_out(kind: str, why: Why, dry: bool, step: Step, proposal: Any = None)
         pass
     assert outcome is not None  # noqa: S101 - set before every way out
     return outcome
+
+
+def _seen(work: Work, changes: Sequence[Change]) -> str:
+    """What a preview shows: the studies, as often as each was corrected, and old and new."""
+    versions = sorted(
+        (pk, study.correction_version) for pk, study in work.studies.items() if pk not in work.made
+    )
+    rows = sorted((one.label, one.old, one.new) for one in changes)
+    return sha256(json.dumps([versions, rows]).encode()).hexdigest()
 
 
 def _row(kind: str, why: Why, work: Work, study: Study, proposal: Any) -> Correction:
@@ -202,7 +223,8 @@ def _others(work: Work, patient: Patient, study: Study) -> list[Study]:
     pks = list(rows.order_by("id").values_list("id", flat=True)[: MOST_STUDIES + 1])
     if len(pks) > MOST_STUDIES:
         raise Refused(f"This patient has more than {MOST_STUDIES} studies: ask an administrator.")
-    return work.lock(pks)
+    # One that somebody made another patient's, while the lock was waited for, stays theirs.
+    return [one for one in work.lock(pks) if one.patient_ref_id == patient.pk]
 
 
 def _patient_facts(work: Work, patient: Patient, study: Study) -> None:
@@ -280,7 +302,7 @@ def merge_patients(
         study = _at_work(work, pk, version)
         source = study.patient_ref
         target = _target(study, into)
-        _merge(work, source, target)
+        source, target = _merge(work, source, target)
         studies = [study, *_others(work, source, study)]
         for one in studies:
             _as_patient(work, one, target)
@@ -305,7 +327,11 @@ def _target(study: Study, into: Mapping[str, str]) -> Patient:
     return found[0]
 
 
-def _merge(work: Work, source: Patient, target: Patient) -> None:
+def _merge(work: Work, source: Patient, target: Patient) -> tuple[Patient, Patient]:
+    # As they are now: two technicians may merge two patients into each other at once.
+    rows = Patient.objects.select_for_update(of=("self",)).order_by("id")
+    found = {row.pk: row for row in rows.filter(pk__in={source.pk, target.pk})}
+    source, target = found[source.pk], found[target.pk]
     end = merged_into(target)
     if source.pk == target.pk:
         raise Refused("This is the same patient.", "into")
@@ -319,6 +345,7 @@ def _merge(work: Work, source: Patient, target: Patient) -> None:
     if not source.patient_id:
         raise Refused("Images without an ID belong to nobody: correct the study's ID instead.")
     work.set(source, merged_into_id=target.pk)
+    return source, target
 
 
 def _as_patient(work: Work, study: Study, patient: Patient) -> None:
@@ -378,11 +405,11 @@ def move_series(
                 raise Refused("The other study is of another site.", "target")
         for one in series:
             came_in = one.received_in or study.study_instance_uid
-            work.alias(study, came_in, one.series_instance_uid, target)
+            work.alias_all(study, came_in, one.series_instance_uid, target)
             work.move_series(one, target)
         warnings = []
         if everything:
-            work.alias(study, study.study_instance_uid, "", target)
+            work.alias_all(study, study.study_instance_uid, "", target)
             work.reject(study, of=target)
             warnings.append("This study is empty then, and vanishes from the lists.")
         if target.patient_ref_id != study.patient_ref_id:
@@ -424,7 +451,7 @@ def reject_images(
             if own <= wanted:  # the series goes as it is, and what still comes of it follows
                 holder = _holder(work, study, without=row.series_instance_uid)
                 came_in = row.received_in or study.study_instance_uid
-                work.alias(study, came_in, row.series_instance_uid, holder)
+                work.alias_all(study, came_in, row.series_instance_uid, holder)
                 work.move_series(row, holder)
             else:
                 holder = _holder(work, study)
@@ -468,7 +495,10 @@ def reject_study(pk: int, version: int, why: Why, *, dry: bool = False) -> Outco
         study = _at_work(work, pk, version)
         work.reject(study)
         work.images = study.number_of_instances
-        return study, []
+        return study, [
+            "Images that still come for this study vanish with it, repeated ones too. Where the"
+            " examination is repeated, reject the series instead."
+        ]
 
     return _carry_out(CorrectionKind.REJECT_STUDY, why, dry, step)
 
@@ -543,6 +573,19 @@ def _decide(proposal: CorrectionProposal | None, why: Why, dry: bool) -> None:
 # Undo
 
 
+def _holds_accepted(correction: Correction) -> bool:
+    """Whether images that came under the accepted patient are still in the study."""
+    names = set(ReceivedAs.objects.filter(correction=correction).values_list("patient_id"))
+    came = Instance.objects.filter(
+        series__study=correction.study_id, received_at__gte=correction.at
+    ).values("sop_instance_uid")
+    bodies = MetadataDocument.objects.filter(
+        site=correction.site_id, sop_instance_uid__in=came
+    ).values_list("body", flat=True)
+    said = ((body.get("00100020", {}).get("Value") or [""])[0] for body in bodies.iterator(500))
+    return any((str(one)[:64],) in names for one in said)
+
+
 def undo(pk: int, actor: Any, origin: Mapping[str, Any]) -> Correction:
     """Take a correction back. Raises Refused where it was corrected again since."""
     with transaction.atomic():
@@ -551,10 +594,17 @@ def undo(pk: int, actor: Any, origin: Mapping[str, Any]) -> Correction:
             raise Refused("This was taken back already.")
         work = Work()
         work.lock(correction.studies.order_by("id").values_list("id", flat=True))
+        if correction.kind == CorrectionKind.ACCEPT and _holds_accepted(correction):
+            raise Refused(
+                "Images that were taken in like this are in the study: they would be served as"
+                " another patient's. Reject or move them first."
+            )
         work.undo(correction)
         ReceivedAs.objects.filter(correction=correction).delete()
         correction.undone_at, correction.undone_by = timezone.now(), actor
-        correction.save(update_fields=["undone_at", "undone_by"])
+        # Signed in between: what the report was signed on is another thing now.
+        correction.after_signing |= any(s.reading_state in SIGNED for s in work.studies.values())
+        correction.save(update_fields=["undone_at", "undone_by", "after_signing"])
         if correction.proposal_id is not None:
             CorrectionProposal.objects.filter(pk=correction.proposal_id).update(
                 state=ProposalState.OPEN, decided_at=None, decided_by=None

@@ -15,7 +15,12 @@ from studies import documents, searchindex
 from studies.annotations.models import KeyImage, Measurement
 from studies.corrections import signals
 from studies.corrections.errors import Refused, Stale
-from studies.corrections.models import Correction, ReceivedAs, RejectedStudy
+from studies.corrections.models import (
+    Correction,
+    CorrectionKind,
+    ReceivedAs,
+    RejectedStudy,
+)
 from studies.corrections.overlays import joined, keywords_of, overlay_of
 from studies.models import (
     Instance,
@@ -32,6 +37,7 @@ from studies.services.columns import clip, search_text
 MODELS: dict[str, Any] = {"study": Study, "series": Series, "patient": Patient}
 SIGNED = (ReadingState.PRELIMINARY, ReadingState.FINAL, ReadingState.ADDENDED)
 AT_ONCE = 500
+OF_ORDER = ("patient_id", "issuer_of_patient_id", "accession_number")
 COPIED = frozenset(
     {
         *(
@@ -58,6 +64,7 @@ class Work:
         self.now = timezone.now()
         self.changes: list[dict[str, Any]] = []
         self.studies: dict[int, Study] = {}
+        self.made: set[int] = set()
         self.images = 0
         self.aliases: list[ReceivedAs] = []
         self._recount: set[int] = set()
@@ -99,11 +106,14 @@ class Work:
     def corrects(self, study: Study, keywords: Iterable[str]) -> None:
         """From now on these attributes are served as the study's row says."""
         before = keywords_of(study)
-        added = sorted(set(keywords) - set(before))
+        wanted = sorted(set(keywords))
+        added = sorted(set(wanted) - set(before))
         if added:
             study.corrected = joined([*before, *added])
             study.save(update_fields=["corrected"])
-            self.changes.append({"m": "keywords", "pk": study.pk, "o": [], "n": added})
+        if wanted:  # "k": what this correction needs, whoever was the first to need it
+            note = {"m": "keywords", "pk": study.pk, "o": [], "n": added, "k": wanted}
+            self.changes.append(note)
 
     def reject(self, study: Study, of: Study | None = None) -> None:
         """Hide a study from all but administrators."""
@@ -138,6 +148,20 @@ class Work:
             )
         )
 
+    def alias_all(self, study: Study, study_uid: str, series_uid: str, to: Study) -> None:
+        """The same under every patient under which these images come for `study` so far: the files
+        say what they said before any correction."""
+        names = {(study.patient_id, study.issuer_of_patient_id)}
+        known = ReceivedAs.objects.filter(
+            site=study.site_id,
+            study_instance_uid=study_uid,
+            series_instance_uid__in={"", series_uid},
+            study=study,
+        )
+        names.update(known.values_list("patient_id", "issuer_of_patient_id"))
+        for patient_id, issuer in sorted(names):
+            self.alias(study, study_uid, series_uid, to, patient_id, issuer)
+
     def create(self, like: Study, **values: Any) -> Study:
         """A study of the same patient and site, without images."""
         kept = {
@@ -150,6 +174,7 @@ class Work:
         study.save(force_insert=True)
         self.changes.append({"m": "created", "pk": study.pk, "o": like.pk, "n": study.pk})
         self.studies[study.pk] = study
+        self.made.add(study.pk)
         return study
 
     def move_series(self, series: Series, to: Study) -> None:
@@ -247,9 +272,24 @@ class Work:
                     after_signing=study.reading_state in SIGNED,
                 )
             events.publish("study.changed", site=study.site_id, study=study.pk)
+            if self._orders_may_leave(study, correction):
+                matching.corrected(study, actor, **origin)
             matching.match(study.site_id, study.accession_number, actor)
         ids = list(self.studies)
         transaction.on_commit(lambda: _after(ids))
+
+    def _orders_may_leave(self, study: Study, correction: Correction | None) -> bool:
+        """Never of a signed report, whose messages go on naming the order it was signed for, nor
+        in a merge: that is the same person under another number."""
+        if study.reading_state in SIGNED or (
+            correction is not None and correction.kind == CorrectionKind.MERGE
+        ):
+            return False
+        return any(
+            change["m"] == "rejected" or change.get("f") in OF_ORDER
+            for change in self.changes
+            if change["pk"] == study.pk and change["m"] in ("study", "rejected")
+        )
 
     def _count(self, study: Study) -> None:
         for series in study.series.annotate(images=Count("instances")):
@@ -282,7 +322,8 @@ class Work:
                 self.set(row, **{change["f"]: field.to_python(old)})
             elif kind == "keywords":
                 study = self.lock([change["pk"]])[0]
-                study.corrected = joined(set(keywords_of(study)) - set(new))
+                gone = set(new) - _needed(study, correction)
+                study.corrected = joined(set(keywords_of(study)) - gone)
                 study.save(update_fields=["corrected"])
             elif kind == "rejected":
                 study = self.lock([change["pk"]])[0]
@@ -307,6 +348,18 @@ class Work:
             if Instance.objects.filter(pk__in=some, series=change["n"]).count() != len(some):
                 raise again
         self.move_images(ids, Series.objects.get(pk=change["o"]))
+
+
+def _needed(study: Study, but: Correction) -> set[str]:
+    """Keywords that the other corrections of a study need."""
+    rows = Correction.objects.filter(studies=study, undone_at=None).exclude(pk=but.pk)
+    return {
+        keyword
+        for changes in rows.values_list("changes", flat=True)
+        for change in changes
+        if change["m"] == "keywords" and change["pk"] == study.pk
+        for keyword in change.get("k", change["n"])
+    }
 
 
 def _plain(value: Any) -> Any:

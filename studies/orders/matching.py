@@ -77,9 +77,9 @@ def match(site_id: int, accession_number: str, actor: Any = None) -> None:
     if not any(order.study_id is None for order in orders):
         return
     studies = list(
-        Study.objects.filter(site=site_id, accession_number=accession_number, orders=None).order_by(
-            "id"
-        )[:MOST]
+        Study.objects.kept()
+        .filter(site=site_id, accession_number=accession_number, orders=None)
+        .order_by("id")[:MOST]
     )
     issuers = {
         study.pk: accession_issuer(study)
@@ -165,6 +165,28 @@ def unlink(order: Order, actor: Any, **origin: Any) -> bool:
     return True
 
 
+def corrected(study: Study, actor: Any = None, **origin: Any) -> None:
+    """A study's patient or number was corrected, or it was rejected: an order that is not its
+    own any more waits for its study again. In the transaction of the correction."""
+    kept = Study.objects.kept().filter(pk=study.pk).exists()
+    for order in Order.objects.select_for_update(of=("self",)).filter(study=study).order_by("id"):
+        number = order.accession_number
+        if (
+            kept
+            and order.patient_id == study.patient_id
+            and _same(study.issuer_of_patient_id, order.issuer_of_patient_id)
+            and (not number or number == study.accession_number)
+        ):
+            continue
+        _record("order.unlinked", order, actor, **origin)
+        Order.objects.filter(pk=order.pk).update(
+            study=None, linked_at=None, match_problem=MatchProblem.NONE
+        )
+        order.study, order.linked_at, order.match_problem = None, None, MatchProblem.NONE
+        announce(order)
+        match(order.site_id, number, actor)
+
+
 def give_expected(order: Order, actor: Any = None) -> None:
     """The order's number of images for its study, unless a person has said another."""
     if order.expected_instances is None or order.study_id is None:
@@ -184,7 +206,7 @@ def announce(order: Order) -> None:
 
 def sweep() -> int:
     """Orders whose study is there and was not seen: both came at the same moment."""
-    same = Study.objects.filter(
+    same = Study.objects.kept().filter(
         site=OuterRef("site"), accession_number=OuterRef("accession_number"), orders=None
     )
     found = list(

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from pacs import audit
 from pacs.accounts.addresses import page_origin
 from pacs.accounts.principal import principal_of
 from pacs.audit import record_read
@@ -142,6 +143,7 @@ def desk(request: HttpRequest, pk: int) -> HttpResponse:
     except OperationalError:
         context |= {"problem": BUSY, "at": do, "said": request.POST}
         return render(request, "corrections/desk.html", context, status=409)
+    _note_shown(request, study, outcome)
     if confirmed and outcome.correction is not None:
         return redirect("correction", outcome.correction.pk)
     return render(
@@ -156,11 +158,27 @@ def desk(request: HttpRequest, pk: int) -> HttpResponse:
             "kept": [
                 (name, value)
                 for name in request.POST
-                if name != "csrfmiddlewaretoken"
+                if name not in ("csrfmiddlewaretoken", "seen")
                 for value in request.POST.getlist(name)
             ],
         },
     )
+
+
+def _note_shown(request: HttpRequest, study: Study, outcome: Outcome) -> None:
+    """A preview shows other studies, and the patient that one is merged into."""
+    for one in outcome.studies:
+        if one.pk != study.pk and Study.objects.filter(pk=one.pk).exists():
+            record_read("study.correction_opened", request=request, study=one)
+    for patient in outcome.patients:
+        audit.record(
+            "patient.opened",
+            actor=request.user,
+            patient=patient,
+            site=study.site_id,
+            detail={"at": "correction"},
+            **page_origin(request),
+        )
 
 
 def _asked(request: HttpRequest, study: Study, do: str) -> Callable[[bool], Outcome]:
@@ -168,7 +186,8 @@ def _asked(request: HttpRequest, study: Study, do: str) -> Callable[[bool], Outc
     said = request.POST
     if any("\0" in value for name in said for value in said.getlist(name)):
         raise Refused("There is a character in it that is no text.")
-    why = Why(request.user, said.get("reason", ""), said.get("note", ""), page_origin(request))
+    reason, note, seen = (said.get(name, "") for name in ("reason", "note", "seen"))
+    why = Why(request.user, reason, note, page_origin(request), seen)
     versions = _numbers([said.get("version", "")])
     if not versions:
         raise Refused("Open the study's page again.")
@@ -318,6 +337,11 @@ def corrections(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows, PAGE_SIZE).get_page(page_of(request.GET.get("page")))
     if show == "proposals":
         _with_studies(page.object_list)
+    if show == "rejected":
+        for row in page.object_list:
+            row.came_since = Instance.objects.filter(
+                series__study=row.study_id, received_at__gt=row.study.corrected_at
+            ).count()
     record_read("corrections.opened", request=request)
     return render(
         request,

@@ -11,8 +11,10 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from pacs.accounts import sessions
 from pacs.accounts.access import cached_principal, resolve
 from pacs.accounts.models import User
+from pacs.accounts.session_store import SessionStore
 from pacs.audit.models import AuditEvent
 
 PASSWORD = "a-long-enough-password"
@@ -141,3 +143,15 @@ def test_nobody_has_nothing_to_lock(db: None, address: str) -> None:
 
 def test_the_addresses() -> None:
     assert (reverse("session-lock"), reverse("session-unlock")) == (LOCK, UNLOCK)
+
+
+def test_a_slow_request_does_not_unlock(client: Client) -> None:
+    """It has read the session before the lock, and writes it after."""
+    key = client.session.session_key
+    slow = SessionStore(key)
+    slow[sessions.ACTIVE_AT] = slow.get(sessions.ACTIVE_AT)
+    assert client.post(LOCK).status_code == 204
+    slow.save()
+    assert sessions.is_locked(SessionStore(key))
+    assert client.post(UNLOCK, {"password": PASSWORD}).status_code == 204
+    assert not sessions.is_locked(SessionStore(key))

@@ -264,3 +264,30 @@ class TestReader:
         assert "Rejected" in logged_in(admin).get(page, headers=BROWSER).content.decode()
         for user in (radiologist, admin):
             assert "DOE, Jane" not in logged_in(user).get("/").content.decode()
+
+
+def test_what_comes_after_a_rejection_is_shown(
+    logged_in: Any, technician: Any, study: Study, site: Any
+) -> None:
+    browser, path = logged_in(technician), f"/studies/{study.pk}/correct/"
+    said = form(study, do="reject-study", reason="quality")
+    assert "vanish with it" in browser.post(path, said).content.decode()
+    browser.post(path, {**said, "confirmed": "yes"})
+    file = ct_file(study="1.2.3", series="1.2.3.7", instance="1.2.3.7.1", seed=9)
+    ingest.store(BytesIO(file), source="test", site=site)
+    assert "1 came since" in browser.get("/corrections/?show=rejected").content.decode()
+
+
+def test_whom_a_preview_shows_is_in_the_trail(
+    logged_in: Any, technician: Any, study: Study, site: Any
+) -> None:
+    file = ct_file(study="1.2.4", series="1.2.4.1", PatientID="P-2", PatientName="ROE^Richard")
+    ingest.store(BytesIO(file), source="test", site=site)
+    other = Study.objects.get(patient_id="P-2")
+    page = logged_in(technician).post(
+        f"/studies/{study.pk}/correct/", form(study, do="merge", into="P-2")
+    )
+    assert "ROE^Richard" in page.content.decode()
+    assert AuditEvent.objects.filter(
+        action="patient.opened", patient_id=other.patient_ref_id
+    ).exists()

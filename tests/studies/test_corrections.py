@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from threading import Barrier, Thread
 from typing import Any
@@ -36,8 +37,8 @@ from studies.models import (
     Series,
     Study,
 )
-from studies.orders.intake import PatientFacts, take_patient
-from studies.orders.models import CorrectionProposal
+from studies.orders.intake import OrderFacts, PatientFacts, take_orders, take_patient
+from studies.orders.models import CorrectionProposal, Order
 from studies.services import ingest
 from studies.services.outgoing import dicom_bytes
 from tests.dicomweb.asking import ct_file
@@ -525,3 +526,99 @@ def _all(number: int | None = None) -> list[Instance]:
     if number is not None:
         rows = rows.filter(series__study__study_instance_uid=f"{UID}.{number}")
     return list(rows)
+
+
+@pytest.mark.usefixtures("studies")
+class TestCorrectionsOnCorrections:
+    def test_late_images_after_a_second_correction(self, site: Any, why: Why) -> None:
+        correct_facts(of(1).pk, 0, {"PatientID": "P-9"}, why)
+        series = of(1).series.get(series_instance_uid=f"{UID}.1.2")
+        move_series(of(1).pk, 1, [series.pk], of(2).pk, why)
+        assert put(site, 1, 2, 3).study_id == of(2).pk
+        assert put(site, 1, 1, 3).study_id == of(1).pk
+        put(site, 6, PatientID="P-6")
+        move_series(of(2).pk, of(2).correction_version, [series.pk], of(6).pk, why)
+        assert put(site, 1, 2, 4).study_id == of(6).pk
+
+    def test_a_rejected_series_of_a_corrected_study_stays_away(
+        self, site: Any, technician: Any
+    ) -> None:
+        correct_facts(of(1).pk, 0, {"PatientID": "P-9"}, Why(technician, "typing"))
+        series = of(1).series.get(series_instance_uid=f"{UID}.1.2")
+        reject_images(of(1).pk, 1, [series.pk], [], Why(technician, "quality"))
+        put(site, 1, 2, 3)
+        assert of(1).number_of_instances == 2
+
+    def test_the_order_follows_its_patient(self, site: Any, why: Why, technician: Any) -> None:
+        own = {"PatientID": "P-3", "PatientBirthDate": "19700131", "AccessionNumber": "A-3"}
+        order = OrderFacts(
+            control="new", patient_id="P-3", patient_birth_date="19700131", accession_number="A-3"
+        )
+        take_orders(site, [order], source="test")
+        put(site, 3, **own)
+        assert Order.objects.get().study_id == of(3).pk
+        made = correct_facts(of(3).pk, 0, {"PatientID": "P-2"}, why).correction
+        assert Order.objects.get().study_id is None
+        assert made is not None
+        undo(made.pk, technician, {})
+        assert Order.objects.get().study_id == of(3).pk
+        reject_study(of(3).pk, of(3).correction_version, Why(technician, "quality"))
+        put(site, 4, **own)  # the repeat
+        assert Order.objects.get().study_id == of(4).pk
+
+    def test_taking_back_around_an_acceptance(self, site: Any, why: Why, technician: Any) -> None:
+        first = correct_facts(of(1).pk, 0, {"PatientName": "X^Y"}, why).correction
+        other = {"PatientID": "P-7", "PatientName": "WRONG"}
+        put(site, 1, 1, 9, **other)
+        accepted = accept_patient(of(1).pk, "P-7", "", why).correction
+        assert first is not None
+        assert accepted is not None
+        assert put(site, 1, 1, 9, **other).outcome == "stored"
+        undo(first.pk, technician, {})
+        image = Instance.objects.get(sop_instance_uid=f"{UID}.1.1.9")
+        seen = served(image)
+        assert (seen.PatientID, str(seen.PatientName)) == ("P-1", "DOE^Jane")
+        with pytest.raises(Refused, match="another patient"):
+            undo(accepted.pk, technician, {})
+
+    def test_a_merge_looks_at_what_is_so_now(self, why: Why, monkeypatch: Any) -> None:
+        """Two technicians merge two patients into one another at once: no ring, nothing swapped."""
+        stale = Patient.objects.get(patient_id="P-1")  # as the other transaction has read it
+        merge_patients(of(1).pk, 0, {"PatientID": "P-2"}, why)
+        monkeypatch.setattr("studies.corrections.services._target", lambda study, into: stale)
+        with pytest.raises(Refused, match="merged into"):
+            merge_patients(of(2).pk, of(2).correction_version, {"PatientID": "P-1"}, why)
+
+    def test_what_was_previewed_is_what_is_done(self, why: Why) -> None:
+        ids = [of(1).series.get(series_instance_uid=f"{UID}.1.2").pk]
+        shown = move_series(of(1).pk, 0, ids, of(2).pk, why, dry=True)
+        correct_facts(of(2).pk, 0, {"PatientName": "OTHER^One"}, why)
+        with pytest.raises(Stale):
+            move_series(of(1).pk, 0, ids, of(2).pk, replace(why, seen=shown.seen))
+        shown = move_series(of(1).pk, 0, ids, of(2).pk, why, dry=True)
+        assert move_series(of(1).pk, 0, ids, of(2).pk, replace(why, seen=shown.seen)).correction
+
+    def test_a_split_is_done_as_it_was_previewed(self, why: Why) -> None:
+        ids = [of(1).series.get(series_instance_uid=f"{UID}.1.2").pk]
+        shown = move_series(of(1).pk, 0, ids, None, why, dry=True)
+        assert move_series(of(1).pk, 0, ids, None, replace(why, seen=shown.seen)).correction
+
+    def test_dates_as_the_page_shows_them_are_no_change(self, site: Any, why: Why) -> None:
+        put(site, 3, PatientID="P-3", PatientBirthDate="19800304", PatientAge="046Y")
+        day = of(3).study_date
+        dates = {
+            "PatientBirthDate": "1980-03-04",
+            "StudyDate": f"{day[:4]}-{day[4:6]}-{day[6:]}",
+        }
+        with pytest.raises(Refused, match="Nothing would change"):
+            correct_facts(of(3).pk, 0, dates, why)
+        correct_facts(of(3).pk, 0, {**dates, "StudyDescription": "CT knee"}, why)
+        assert (of(3).corrected, of(3).patient_age) == ("StudyDescription", "046Y")
+        assert served(_all(3)[0]).PatientAge == "046Y"
+
+    def test_taking_back_after_signing_is_noted(self, why: Why, technician: Any) -> None:
+        made = correct_facts(of(1).pk, 0, {"PatientName": "X^Y"}, why).correction
+        assert made is not None
+        Study.objects.filter(pk=of(1).pk).update(reading_state=ReadingState.FINAL)
+        undo(made.pk, technician, {})
+        assert of(1).touched_by.filter(after_signing=True).exists()
