@@ -21,11 +21,11 @@ class MovedAwayError(Exception):
 def move(root: Path, inner: str, target: Path, *, size: int, mtime_ns: int) -> Path:
     """Move a file of a folder below `target`, keeping its path; its new place.
 
+    Where an earlier move ended before the old name was taken away, that is done now.
     Raises MovedAwayError, OutsideError, OSError.
     """
     pure = PurePosixPath(inner)
-    destination = _free(target / pure)
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    (target / pure).parent.mkdir(parents=True, exist_ok=True)
     with roots.open_directory(root, str(pure.parent)) as directory:
         try:
             status = os.stat(pure.name, dir_fd=directory, follow_symlinks=False)
@@ -36,6 +36,11 @@ def move(root: Path, inner: str, target: Path, *, size: int, mtime_ns: int) -> P
             mtime_ns,
         ):
             raise MovedAwayError
+        destination, is_there = _place(target / pure, root, inner, status)
+        if is_there:
+            os.unlink(pure.name, dir_fd=directory)
+            _sync(destination.parent)
+            return destination
         try:
             os.link(pure.name, destination, src_dir_fd=directory, follow_symlinks=False)
         except FileExistsError:
@@ -52,13 +57,34 @@ def explain(moved: Path, words: str) -> None:
     moved.with_name(moved.name + ".reason.txt").write_text(words + "\n", encoding="utf-8")
 
 
-def _free(wanted: Path) -> Path:
-    """A name that nothing has: `a.dcm`, `a.2.dcm`, ..."""
+def _place(wanted: Path, root: Path, inner: str, status: os.stat_result) -> tuple[Path, bool]:
+    """A name that nothing has, `a.dcm`, `a.2.dcm`, ..., and False; or the one under which the file
+    is there already, and True."""
     for number in itertools.count(1):
         path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
-        if not os.path.lexists(path):
-            return path
+        try:
+            there = path.lstat()
+        except FileNotFoundError:
+            return path, False
+        if os.path.samestat(status, there) or _is_copy(path, there, root, inner, status):
+            return path, True
     raise AssertionError("unreachable")
+
+
+def _is_copy(
+    path: Path, there: os.stat_result, root: Path, inner: str, status: os.stat_result
+) -> bool:
+    """Whether this is the copy that a move to another file system has made of the file."""
+    if not stat.S_ISREG(there.st_mode) or there.st_dev == status.st_dev:
+        return False
+    if (there.st_size, there.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+        return False
+    with roots.open_file(root, inner) as source, path.open("rb") as copy:
+        with open(source, "rb", closefd=False) as reader:
+            while ours := reader.read(1 << 20):
+                if copy.read(len(ours)) != ours:
+                    return False
+    return True
 
 
 def _copy(root: Path, inner: str, destination: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,34 @@ def test_moves_to_another_file_system(root: Path) -> None:
         (elsewhere / "deep" / "a.dcm").unlink()
         (elsewhere / "deep").rmdir()
         elsewhere.rmdir()
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_a_move_that_was_cut_off_is_finished(
+    root: Path, tmp_path: Path, is_elsewhere: bool
+) -> None:
+    """The agent died between the new name and the end of the old one."""
+    file = root / "deep" / "cut.dcm"
+    file.write_bytes(b"pixels")
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if is_elsewhere else tmp_path) as name:
+        done = Path(name)
+        (done / "deep").mkdir()
+        there = done / "deep" / "cut.dcm"
+        if is_elsewhere:
+            shutil.copy2(file, there)
+            os.utime(there, ns=(1, file.stat().st_mtime_ns))
+        else:
+            there.hardlink_to(file)
+        assert disposal.move(root, "deep/cut.dcm", done, **stamp(file)) == there
+        assert [path.name for path in (done / "deep").iterdir()] == ["cut.dcm"]
+        assert there.read_bytes() == b"pixels"
+        assert not file.exists()
+        # Another file of the same name, size and time is another.
+        file.write_bytes(b"others")
+        os.utime(file, ns=(1, there.stat().st_mtime_ns))
+        moved = disposal.move(root, "deep/cut.dcm", done, **stamp(file))
+        assert (moved.name, moved.read_bytes()) == ("cut.2.dcm", b"others")
+        assert there.read_bytes() == b"pixels"
 
 
 def test_what_changed_or_became_a_link_is_not_moved(root: Path, tmp_path: Path) -> None:

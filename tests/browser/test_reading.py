@@ -67,7 +67,7 @@ def test_next_unread_is_seen_by_all_and_taken_over_with_a_notice(
     technician.get_by_label("New note").fill("Contrast given at 14:05.")
     technician.get_by_role("button", name="Add note").click()
     technician.get_by_text("Noted.").wait_for()
-    technician.get_by_role("button", name="Save").click()
+    technician.get_by_role("button", name="Save", exact=True).click()
     technician.get_by_text("Saved.").wait_for()
     assert violations(technician) == []
     technician.keyboard.press("Escape")

@@ -54,7 +54,7 @@ def shown_index(page: Page, cell: int = 1) -> int | None:
 
 
 def test_a_report_is_read_and_leads_to_its_image(opened: Opener) -> None:
-    objects = Objects("Reported")
+    objects = Objects("Repin")
     page = opened(objects, objects.report())
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -284,7 +284,7 @@ def test_a_presentation_state_is_applied(opened: Opener) -> None:
 
 
 def test_what_is_seen_is_saved_and_seen_again(opened: Opener) -> None:
-    objects = Objects("Saved")
+    objects = Objects("Zsolnay")
     page = opened(objects)
     page.keyboard.press("i")
     page.keyboard.press(".")
