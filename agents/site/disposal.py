@@ -79,11 +79,14 @@ def _is_copy(
         return False
     if (there.st_size, there.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
         return False
-    with roots.open_file(root, inner) as source, path.open("rb") as copy:
-        with open(source, "rb", closefd=False) as reader:
-            while ours := reader.read(1 << 20):
-                if copy.read(len(ours)) != ours:
-                    return False
+    with (
+        roots.open_file(root, inner) as source,
+        open(source, "rb", closefd=False) as reader,
+        path.open("rb") as copy,
+    ):
+        while ours := reader.read(1 << 20):
+            if copy.read(len(ours)) != ours:
+                return False
     return True
 
 
