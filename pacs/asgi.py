@@ -10,9 +10,10 @@ from django.core.asgi import get_asgi_application
 
 from pacs import collector
 from pacs.request_threads import RequestThreads
+from studies.dicomweb.servers import paced
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacs.settings.development")
-pages = RequestThreads(get_asgi_application())
+pages = paced(RequestThreads(get_asgi_application()))
 
 # The event loop reads and writes sockets while threads parse images. At every system call it waits
 # for its turn, by default up to 5 ms: STOW-RS is some 40 % faster so.

@@ -119,10 +119,16 @@ class StreamingRequest(daphne.http_protocol.WebRequest):  # type: ignore[misc]
         super().finish()
 
     def check_timeouts(self) -> None:
-        """A large body may take its time, as long as it comes."""
+        """A large body may take its time, as long as it comes, and so may a large answer. An answer
+        that is cut must not look like a whole one, as Daphne's own end of it would."""
         if self._streams and not self._whole and self._received > SLOWEST * self.duration():
             return
-        super().check_timeouts()
+        if not self._response_started or self.finished:
+            super().check_timeouts()
+            return
+        limit = self.server.http_timeout
+        if limit and self.duration() > limit and self.sentLength < SLOWEST * self.duration():
+            self.channel.transport.abortConnection()
 
 
 def stream_bodies() -> None:

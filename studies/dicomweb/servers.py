@@ -14,6 +14,10 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 HIGH_WATER = 2**20
 POLL_SECONDS = 0.005
 STALL_SECONDS = 60.0
@@ -79,6 +83,38 @@ async def drained(send: Any, gone: Callable[[], bool]) -> bool:
         elif monotonic() - since > STALL_SECONDS:
             return False
     return True
+
+
+def paced(inner: Any) -> Any:
+    """The ASGI application `inner`, whose long answers wait for the client, and are cut where they
+    fail under way: Daphne would keep them whole, and end a broken one as if it were complete."""
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await inner(scope, receive, send)
+            return
+        begun = ended = False
+
+        async def pacing(message: Any) -> None:
+            nonlocal begun, ended
+            await send(message)
+            begun = True
+            if message["type"] == "http.response.body":
+                ended = not message.get("more_body", False)
+                if not ended and not await drained(send, lambda: False):
+                    abort(transport_of(send))
+                    raise ConnectionAbortedError
+
+        try:
+            await inner(scope, receive, pacing)
+        except Exception as error:
+            if not begun or ended:
+                raise
+            if not isinstance(error, ConnectionAbortedError):
+                log.exception("answer failed under way", error=type(error).__name__)
+            cut(send)
+
+    return outer
 
 
 def abort(transport: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -45,4 +46,6 @@ async def streamed(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     finally:
         close = getattr(pieces, "close", None)
         if close is not None:
-            close()
+            # Who goes away while a piece is made leaves its thread at work: it ends there.
+            with suppress(ValueError):
+                close()

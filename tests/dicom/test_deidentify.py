@@ -299,6 +299,7 @@ def test_where_the_file_was_sent_is_not_told() -> None:
         ("ScanOptions", None),
         ("ManufacturerModelName", "see P-20450"),
         ("FilterType", "mustermann, erika"),
+        ("BodyPartExamined", "MUSTERMANN"),
     ],
 )
 def test_a_name_where_the_table_does_not_look_stops_the_copy(where: str, value: str | None) -> None:
@@ -309,6 +310,36 @@ def test_a_name_where_the_table_does_not_look_stops_the_copy(where: str, value: 
     setattr(dataset, where, value)
     with pytest.raises(NotGiven, match=f"{where} would still name the patient"):
         copied(written(dataset))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("Müller^X", "by Mu\u0308ller"), ("राम^सीता", "सीता राम")]
+)
+def test_a_name_in_other_letters_of_unicode_stops_the_copy(name: str, text: str) -> None:
+    dataset = image(SpecificCharacterSet="ISO_IR 192", PatientName=name, ConvolutionKernel=text)
+    with pytest.raises(NotGiven, match="ConvolutionKernel would still name the patient"):
+        copied(written(dataset))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"PatientBirthDate": "19000101", "ContentDate": "20260101"},
+        {"PatientName": "Anonymized", "InstitutionName": "Hospital"},
+    ],
+)
+def test_placeholders_are_nobody(said: dict[str, Any]) -> None:
+    once = read(copied(written(image(**said, OperatorsName="Meier^X"))))
+    once.BurnedInAnnotation = "NO"
+    copied(written(once))  # and so is a copy of a copy
+
+
+def test_uids_that_a_device_made_under_the_standard_s_root_are_mapped() -> None:
+    own, frame = STANDARD + "5.1.4.1.1.2.20260102.77", STANDARD + "1.4.1.1"
+    dataset = image(SOPInstanceUID=own, StudyInstanceUID=own + ".1", FrameOfReferenceUID=frame)
+    data = copied(written(dataset))
+    assert own.encode() not in data
+    assert (read(data).FrameOfReferenceUID, read(data).SOPClassUID) == (frame, CT)
 
 
 @pytest.mark.parametrize("text", ["山田さんの頭部", "頭部 太郎", "홍길동"])

@@ -56,6 +56,52 @@ def test_cuts_the_connection() -> None:
         servers.cut(lambda message: None)
 
 
+async def test_a_page_that_fails_under_way_is_cut() -> None:
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        raise RuntimeError
+
+    transport = Transport(0)
+    await servers.paced(fails)({"type": "http"}, None, sending_to(transport))
+    assert transport.aborted
+
+
+async def test_a_page_that_fails_before_it_has_begun_is_the_server_s() -> None:
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError
+
+    transport = Transport(0)
+    with pytest.raises(RuntimeError):
+        await servers.paced(fails)({"type": "http"}, None, sending_to(transport))
+    assert not transport.aborted
+
+
+async def test_a_long_page_waits_for_a_slow_client() -> None:
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    full = Transport(servers.HIGH_WATER + 1)
+    task = asyncio.create_task(servers.paced(long)({"type": "http"}, None, sending_to(full)))
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    full.offset = 2
+    await asyncio.wait_for(task, 1)
+    assert not full.aborted
+
+
+async def test_a_page_that_nobody_takes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+    monkeypatch.setattr(servers, "STALL_SECONDS", 0.05)
+    full = Transport(servers.HIGH_WATER + 1)
+    await servers.paced(long)({"type": "http"}, None, sending_to(full))
+    assert full.aborted
+
+
 @pytest.mark.django_db(transaction=True)
 def test_half_a_study_is_not_passed_off_as_a_whole(
     client: Any, radiologist: Any, site: Any

@@ -133,6 +133,15 @@ def _whole(value: Any) -> int:
         return 0
 
 
+def _forget_what_is_no_number(header: Dataset) -> None:
+    """It is read as it stands, but no record can be made of it."""
+    for keyword in ("SeriesNumber", "InstanceNumber"):
+        try:
+            int(header.get(keyword) or 0)
+        except (TypeError, ValueError):
+            del header[keyword]
+
+
 def _complete(header: Dataset, number: int) -> None:
     """Give type 1 elements of directory records a value; the image itself keeps having none."""
     for keyword, others in DATES.items():
@@ -142,6 +151,7 @@ def _complete(header: Dataset, number: int) -> None:
     for keyword in TIMES:
         if not header.get(keyword):
             setattr(header, keyword, NO_TIME)
+    _forget_what_is_no_number(header)
     for keyword, value in OTHERWISE.items():
         if header.get(keyword) in (None, ""):
             setattr(header, keyword, value)

@@ -50,9 +50,9 @@ export function facts(shown, { isNamed, isLossy, identity }) {
   };
 }
 
-/** The measurements over a viewport as a picture of their own, undefined where there are none. */
-async function marksOf(stage, width, height) {
-  const layer = stage.querySelector("svg.measures");
+/** A layer over a viewport as a picture of its own, undefined where there is nothing in it. */
+async function layerOf(stage, selector, { width, height, without = "" }) {
+  const layer = stage.querySelector(selector);
   if (!layer?.childElementCount || !layer.clientWidth) return undefined;
   const copy = layer.cloneNode(true);
   const originals = [...layer.querySelectorAll("*")];
@@ -62,6 +62,7 @@ async function marksOf(stage, width, height) {
     element.setAttribute("font-family", style.fontFamily);
     element.setAttribute("font-size", style.fontSize);
   }
+  if (without) for (const element of copy.querySelectorAll(without)) element.remove();
   copy.setAttribute("viewBox", `0 0 ${layer.clientWidth} ${layer.clientHeight}`);
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
@@ -100,8 +101,18 @@ export async function draw(cell, options) {
   context.fillStyle = "#000";
   context.fillRect(0, 0, width, height);
   context.drawImage(source, 0, 0);
+  // What a shutter hides on the screen it hides in the file, too.
+  const state = await layerOf(cell.root, "svg.state-layer", {
+    width,
+    height,
+    without: options.isNamed ? "" : ".state-graphic, .state-text",
+  });
+  if (state) context.drawImage(state, 0, 0, width, height);
   // A label may name somebody: without names there are no marks.
-  const marks = options.isNamed && options.withMarks && (await marksOf(cell.root, width, height));
+  const marks =
+    options.isNamed &&
+    options.withMarks &&
+    (await layerOf(cell.root, "svg.measures", { width, height }));
   if (marks) context.drawImage(marks, 0, 0, width, height);
   const ratio = width / Math.max(1, source.clientWidth);
   const size = Math.round(Math.min(13 * ratio, Math.max(9 * ratio, width / 45)));

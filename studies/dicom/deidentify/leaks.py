@@ -7,6 +7,7 @@ pass it; such a copy is not given out.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 
 from studies.dicom.deidentify.actions import ACTIONS, Action
-from studies.dicom.deidentify.profile import STANDARD
+from studies.dicom.deidentify.profile import DATE, is_standard
 
 NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName")
 STAFF = ("ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName")
@@ -22,10 +23,14 @@ NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID", "St
 BIRTH = "PatientBirthDate"
 OURS = ("PatientName", "PatientID", "DeidentificationMethod")
 """What the copy says by itself."""
-TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT", "UR"})
+TEXT = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "UR"})
+NOBODY = frozenset({DATE, "anonymized", "anonymous", "none", "unknown", "removed"})
+"""What stands where nothing is known, and what the copy writes itself: it tells of nobody."""
 LEAST_NAME, LEAST_NUMBER = 3, 4
 """Letters of a name, characters of a number: what is shorter is found everywhere."""
 LEAST_IDEOGRAPHS = 2
+FIRST_WITHOUT_VOWELS = "\u0900"
+"""Indic scripts, Thai and all that follow: without its signs a name has two letters."""
 FIRST_IDEOGRAPH = "\u2e80"
 """Chinese, Japanese and Korean names have two letters and stand in sentences without spaces."""
 
@@ -36,15 +41,16 @@ def identifiers(dataset: Dataset) -> frozenset[str]:
     for element in _all(dataset):
         if element.keyword in NAMES + STAFF:
             for value in _values(element):
-                words = re.findall(r"\w+", value.casefold())
+                words = re.findall(r"\w+", _folded(value))
                 found.update(word for word in words if len(word) >= LEAST_NAME or _is_short(word))
         elif element.keyword in NUMBERS:
-            found.update(value.casefold() for value in _values(element))
+            found.update(_folded(value) for value in _values(element))
         elif element.keyword == BIRTH:
             found.update(_values(element))
         elif ACTIONS.get(int(element.tag)) is Action.MAP:
             uids = _values(element)
-            found.update(each for each in uids if not each.startswith(STANDARD))
+            found.update(each for each in uids if not is_standard(each, is_instance=True))
+    found -= NOBODY
     return frozenset(each for each in found if len(each) >= LEAST_NAME or _is_short(each))
 
 
@@ -57,7 +63,7 @@ def leaking(dataset: Dataset, said: frozenset[str]) -> str:
         if element.keyword in OURS:
             continue
         for value in _values(element):
-            text = value.casefold()
+            text = _folded(value)
             if element.VR in TEXT:
                 inside = words.intersection(re.findall(r"[^\W\d_]+", text))
                 if (
@@ -73,9 +79,16 @@ def leaking(dataset: Dataset, said: frozenset[str]) -> str:
     return ""
 
 
+def _folded(text: str) -> str:
+    """The same for the same word, however its accents and vowel signs are written."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(each for each in parts if unicodedata.category(each)[0] != "M")
+    return unicodedata.normalize("NFC", bare)
+
+
 def _is_short(word: str) -> bool:
     """Whether it is a whole name for all that it is short."""
-    return len(word) >= LEAST_IDEOGRAPHS and word[0] >= FIRST_IDEOGRAPH
+    return len(word) >= LEAST_IDEOGRAPHS and word[0] >= FIRST_WITHOUT_VOWELS
 
 
 def _stands_in(number: str, text: str) -> bool:

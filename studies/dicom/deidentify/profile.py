@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pydicom import Dataset
+from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
@@ -100,9 +101,17 @@ def _act(dataset: Dataset, element: DataElement, names: Pseudonyms) -> None:
         _map(element, names)
 
 
+def is_standard(uid: str, is_instance: bool) -> bool:
+    """Whether it names nothing of anybody. Of instances only what is registered (PS3.6 A): some
+    devices make their own UIDs under the standard's root."""
+    return uid in UID_dictionary if is_instance else uid.startswith(STANDARD)
+
+
 def _map(element: DataElement, names: Pseudonyms) -> None:
+    is_instance = not any(each in element.keyword for each in ("Class", "TransferSyntax"))
+
     def one(value: Any) -> str:
-        return str(value) if str(value).startswith(STANDARD) else names.uid(str(value))
+        return str(value) if is_standard(str(value), is_instance) else names.uid(str(value))
 
     value = element.value
     element.value = [one(each) for each in value] if element.VM > 1 else one(value or "")
