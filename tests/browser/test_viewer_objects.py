@@ -418,6 +418,4 @@ def test_a_segmentation_series_says_where_it_is_switched_on(opened: Opener) -> N
     objects = Objects("Pointed")
     page = opened(objects, objects.segmentation(objects.masks().astype(np.uint8)))
     series(page, 8)
-    cover = page.locator(".cover:not([hidden])")
-    cover.wait_for()
-    assert "Layers" in cover.inner_text()
+    page.locator(".cover:not([hidden])", has_text="Layers").wait_for()

@@ -27,6 +27,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             "PACS_DATA_DIR": str(tmp_path_factory.mktemp("data")),
             "DATABASE_URL": server.url,
         }
+        manage(values, "migrate", "--verbosity", "0")
         yield values
 
 

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from tests.integration.test_postgres import manage
-from tests.servers import migrated
 from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
@@ -109,15 +108,14 @@ def postgres(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -
 
 def portal(folders: pytest.TempPathFactory, url: str) -> dict[str, str]:
     """The environment of a migrated portal; on SQLite for an empty URL."""
-    folder = folders.mktemp("data")
-    if not url:
-        migrated.sqlite(folder / "lightbox.sqlite3")
-    return {
+    values = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PACS_")},
         "DJANGO_SETTINGS_MODULE": "pacs.settings.development",
-        "PACS_DATA_DIR": str(folder),
+        "PACS_DATA_DIR": str(folders.mktemp("data")),
         "DATABASE_URL": url,
     }
+    manage(values, "migrate", "--verbosity", "0")
+    return values
 
 
 def answers(environment: dict[str, str]) -> list[list[str]]:
