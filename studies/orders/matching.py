@@ -153,15 +153,22 @@ def unlink(order: Order, actor: Any, **origin: Any) -> bool:
     with transaction.atomic():
         if order.study_id is None:
             return False
-        _record("order.unlinked", order, actor, **origin)
         study_id = order.study_id
-        if not Order.objects.filter(pk=order.pk, study=study_id).update(
-            study=None, linked_at=None, match_problem=MatchProblem.TAKEN_AWAY
-        ):
+        if not _release(order, MatchProblem.TAKEN_AWAY, actor, **origin):
             return False
-        order.study, order.linked_at, order.match_problem = None, None, MatchProblem.TAKEN_AWAY
-        announce(order)
         events.publish("study.changed", site=order.site_id, study=study_id)
+    return True
+
+
+def _release(order: Order, problem: MatchProblem, actor: Any, **origin: Any) -> bool:
+    """Take an order's study away, in the caller's transaction. False where it has it no more."""
+    _record("order.unlinked", order, actor, **origin)
+    if not Order.objects.filter(pk=order.pk, study=order.study_id).update(
+        study=None, linked_at=None, match_problem=problem
+    ):
+        return False
+    order.study, order.linked_at, order.match_problem = None, None, problem
+    announce(order)
     return True
 
 
@@ -178,12 +185,7 @@ def corrected(study: Study, actor: Any = None, **origin: Any) -> None:
             and (not number or number == study.accession_number)
         ):
             continue
-        _record("order.unlinked", order, actor, **origin)
-        Order.objects.filter(pk=order.pk).update(
-            study=None, linked_at=None, match_problem=MatchProblem.NONE
-        )
-        order.study, order.linked_at, order.match_problem = None, None, MatchProblem.NONE
-        announce(order)
+        _release(order, MatchProblem.NONE, actor, **origin)
         match(order.site_id, number, actor)
 
 

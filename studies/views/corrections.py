@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db import OperationalError
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -322,9 +322,18 @@ def corrections(request: HttpRequest) -> HttpResponse:
             .order_by("-id")
         )
     elif show == "rejected":
+        came_since = Instance.objects.filter(
+            series__study=OuterRef("study_id"), received_at__gt=OuterRef("study__corrected_at")
+        )
         rows = (
             RejectedStudy.objects.filter(study__in=studies, study__number_of_instances__gt=0)
             .select_related("study__site", "of")
+            .annotate(
+                came_since=came_since.order_by()
+                .values("series__study")
+                .annotate(images=Count("id"))
+                .values("images")
+            )
             .order_by("-study_id")
         )
     else:
@@ -337,11 +346,6 @@ def corrections(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows, PAGE_SIZE).get_page(page_of(request.GET.get("page")))
     if show == "proposals":
         _with_studies(page.object_list)
-    if show == "rejected":
-        for row in page.object_list:
-            row.came_since = Instance.objects.filter(
-                series__study=row.study_id, received_at__gt=row.study.corrected_at
-            ).count()
     record_read("corrections.opened", request=request)
     return render(
         request,
